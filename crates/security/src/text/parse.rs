@@ -1,0 +1,142 @@
+//! cap_from_text(3).
+//!
+//! ```text
+//! text   := space* (clause space+)* clause?
+//! clause := list "=" flag* action*       the capabilities of the list lose all three flags, then get these
+//!         | list action+                 they keep what the actions do not name
+//!         | "=" flag*                    without a list: all that the kernel knows
+//! action := ("+" | "-") flag+
+//! list   := item ("," item)*             item := a name, a number to 63, or "all"
+//! flag   := "e" | "i" | "p"              lower case alone; repeating one is harmless
+//! ```
+//!
+//! A clause has no white space inside it, and nothing but white space ends it.
+
+use super::error::{TextError, TextErrorKind};
+use super::item::{Cursor, is_space};
+use super::state::CapState;
+use crate::capability::CapSet;
+
+/// Reads capability text as cap_from_text(3) does on a kernel that knows `count` capabilities.
+///
+/// Later clauses work on what earlier ones left. Empty text is the empty state. Nothing is allocated unless there
+/// is an error to tell.
+///
+/// ```
+/// use stepdown_security::text::{CapState, parse};
+/// assert_eq!(parse("", 41), Ok(CapState::EMPTY));
+/// assert_eq!(parse("=ep", 41)?.permitted.len(), 41);
+/// assert_eq!(parse("all=p cap_chown-p", 41)?.permitted.len(), 40);
+/// assert_eq!(parse("0x1,CAP_CHOWN+p", 41)?.permitted.bits(), 0b11);
+/// assert!(parse("cap_chown", 41).is_err());
+/// # Ok::<(), stepdown_security::text::TextError>(())
+/// ```
+///
+/// # Errors
+///
+/// Where libcap fails with EINVAL, and for a NUL byte, which a C string cannot hold. The first trouble is told.
+pub fn parse(text: &str, count: u8) -> Result<CapState, TextError> {
+    parse_bytes(text.as_bytes(), count)
+}
+
+/// [`parse`] for bytes, which is what a C string is made of.
+///
+/// # Errors
+///
+/// The same. Bytes that are not ASCII are never right.
+pub fn parse_bytes(text: &[u8], count: u8) -> Result<CapState, TextError> {
+    let known = CapSet::first(count);
+    let mut cursor = Cursor { text, at: 0 };
+    let mut state = CapState::EMPTY;
+    loop {
+        cursor.skip_space();
+        if cursor.peek().is_none() {
+            return Ok(state);
+        }
+        clause(&mut cursor, known, &mut state)?;
+    }
+}
+
+#[inline]
+fn clause(cursor: &mut Cursor<'_>, known: CapSet, state: &mut CapState) -> Result<(), TextError> {
+    let (list, listed) = if cursor.at_item() { (list(cursor, known)?, true) } else { (known, false) };
+    match cursor.peek() {
+        Some(b'=') => {
+            cursor.at += 1;
+            change(state, [true; 3], list, CapSet::difference);
+            change(state, flags(cursor)?, list, CapSet::union);
+        }
+        Some(b'+' | b'-') => {}
+        _ => return no_operator(cursor, listed),
+    }
+    loop {
+        let operation = match cursor.peek() {
+            Some(b'+') => CapSet::union,
+            Some(b'-') => CapSet::difference,
+            // `flags` stops nowhere else but at white space and at the end.
+            _ => return Ok(()),
+        };
+        if !listed {
+            return cursor.error(1, TextErrorKind::MissingList);
+        }
+        cursor.at += 1;
+        let flags = flags(cursor)?;
+        if flags == [false; 3] {
+            return cursor.error(0, TextErrorKind::MissingFlags);
+        }
+        change(state, flags, list, operation);
+    }
+}
+
+#[inline]
+fn list(cursor: &mut Cursor<'_>, known: CapSet) -> Result<CapSet, TextError> {
+    let mut list = cursor.item(known)?;
+    while cursor.peek() == Some(b',') {
+        cursor.at += 1;
+        if !cursor.at_item() {
+            return cursor.error(0, TextErrorKind::MissingName);
+        }
+        list = list.union(cursor.item(known)?);
+    }
+    Ok(list)
+}
+
+/// Which of the three sets a clause speaks of: effective, inheritable, permitted.
+type Flags = [bool; 3];
+
+/// Reads flags up to white space, the end, or the next `+` or `-`.
+#[inline]
+fn flags(cursor: &mut Cursor<'_>) -> Result<Flags, TextError> {
+    let mut flags = [false; 3];
+    loop {
+        match cursor.peek() {
+            Some(b'e') => flags[0] = true,
+            Some(b'i') => flags[1] = true,
+            Some(b'p') => flags[2] = true,
+            None | Some(b'+' | b'-') => return Ok(flags),
+            Some(byte) if is_space(byte) => return Ok(flags),
+            Some(b',') => return cursor.error(1, TextErrorKind::CommaAfterFlags),
+            Some(b'=') => return cursor.error(1, TextErrorKind::LateEquals),
+            Some(byte) => return cursor.error(1, TextErrorKind::BadFlag(byte)),
+        }
+        cursor.at += 1;
+    }
+}
+
+#[inline]
+fn change(state: &mut CapState, flags: Flags, list: CapSet, operation: fn(CapSet, CapSet) -> CapSet) {
+    let sets = [&mut state.effective, &mut state.inheritable, &mut state.permitted];
+    for (set, flagged) in sets.into_iter().zip(flags) {
+        if flagged {
+            *set = operation(*set, list);
+        }
+    }
+}
+
+#[cold]
+fn no_operator(cursor: &Cursor<'_>, listed: bool) -> Result<(), TextError> {
+    match cursor.peek() {
+        Some(byte) if !(listed && is_space(byte)) => cursor.error(1, TextErrorKind::Unexpected(byte)),
+        _ => cursor.error(0, TextErrorKind::MissingOperator),
+    }
+}
