@@ -1,0 +1,330 @@
+//! The merged view of all files, as flat arrays: scopes, options, and every place either was written.
+//!
+//! Repeated scopes merge option by option; the last assignment wins. One pass over the pieces of all files, each
+//! inclusion taken where it stands, with an ordered map from names to what they stand for: near-linear, whatever the
+//! names. How others see this is in [`config`](crate::config).
+
+use crate::finding::{Cause, Finding, shown};
+use crate::load::File;
+use crate::source::Span;
+use crate::tree::{Kind, significant};
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+/// No scope, option or assignment: the end of a list.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// All scopes and options, each in the order of its first appearance. Scope 0 is the outermost.
+#[derive(Clone, Debug)]
+pub(crate) struct Merged {
+    pub(crate) scopes: Vec<ScopeData>,
+    pub(crate) settings: Vec<SettingData>,
+    pub(crate) assignments: Vec<AssignmentData>,
+    pub(crate) definitions: Vec<DefinitionData>,
+    /// Options by scope and name, to be searched.
+    pub(crate) settings_by_name: Vec<u32>,
+    /// Scopes by parent, name and instance, to be searched.
+    pub(crate) scopes_by_name: Vec<u32>,
+}
+
+/// A list kept in an array: its first and last element; each knows the next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct List {
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScopeData {
+    pub(crate) parent: u32,
+    pub(crate) next: u32,
+    pub(crate) scopes: List,
+    pub(crate) settings: List,
+    pub(crate) definitions: List,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SettingData {
+    pub(crate) scope: u32,
+    pub(crate) next: u32,
+    pub(crate) assignments: List,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AssignmentData {
+    pub(crate) file: u32,
+    /// The piece of the name; the value follows it.
+    pub(crate) name: u32,
+    pub(crate) next: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DefinitionData {
+    pub(crate) file: u32,
+    /// The piece of the name; an instance may follow.
+    pub(crate) name: u32,
+    pub(crate) open: u32,
+    pub(crate) close: u32,
+    pub(crate) next: u32,
+}
+
+/// A name, compared without regard to the case of ASCII letters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name<'a>(pub(crate) &'a str);
+
+/// Merges the main file, which is the first, and after it the file of local changes. All must be free of errors.
+///
+/// # Errors
+///
+/// Every scope type that is used both with and without an instance in the same place.
+pub(crate) fn merge(files: &[File], local: Option<u32>) -> Result<Merged, Vec<Finding>> {
+    let mut merging = Merging {
+        files,
+        merged: Merged {
+            scopes: alloc::vec![ScopeData::new(NONE)],
+            settings: Vec::new(),
+            assignments: Vec::new(),
+            definitions: Vec::new(),
+            settings_by_name: Vec::new(),
+            scopes_by_name: Vec::new(),
+        },
+        types: BTreeMap::new(),
+        instances: BTreeMap::new(),
+        settings: BTreeMap::new(),
+        open: Vec::new(),
+        findings: Vec::new(),
+    };
+    for start in [Some(0), local].into_iter().flatten() {
+        merging.file(start);
+    }
+    let Merging { mut merged, instances, settings, findings, types, .. } = merging;
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    merged.settings_by_name = settings.into_values().collect();
+    // Types are in the order of parent and name, but numbered by appearance; so are the instances of each.
+    let mut by_type: Vec<Vec<u32>> = (0..types.len()).map(|_| Vec::new()).collect();
+    for ((kind, _), scope) in instances {
+        by_type[kind as usize].push(scope);
+    }
+    merged.scopes_by_name =
+        types.into_values().flat_map(|kind| core::mem::take(&mut by_type[kind.id as usize])).collect();
+    Ok(merged)
+}
+
+struct Merging<'f> {
+    files: &'f [File],
+    merged: Merged,
+    /// What kinds of scope each scope has.
+    types: BTreeMap<(u32, Name<'f>), Type>,
+    /// The scopes of each kind by instance.
+    instances: BTreeMap<(u32, Option<Cow<'f, str>>), u32>,
+    settings: BTreeMap<(u32, Name<'f>), u32>,
+    /// The scopes being read, and the definition of each.
+    open: Vec<(u32, u32)>,
+    findings: Vec<Finding>,
+}
+
+struct Type {
+    id: u32,
+    /// The first definition without an instance, and the first with one.
+    first: [u32; 2],
+}
+
+impl<'f> Merging<'f> {
+    /// Takes a file's pieces in order, and those of each file it includes in the place of the inclusion.
+    fn file(&mut self, start: u32) {
+        let files = self.files;
+        let mut reading: Vec<(u32, usize)> = alloc::vec![(start, 0)];
+        while let Some((file, next)) = reading.pop() {
+            let pieces = &files[file as usize].tree.pieces;
+            let mut next = next;
+            while let Some(piece) = pieces.get(next) {
+                let at = next;
+                next += 1;
+                match piece.kind {
+                    Kind::Name => self.assignment(file, at),
+                    Kind::ScopeName => next = self.scope(file, at) + 1,
+                    Kind::Close => self.close(at),
+                    Kind::Include | Kind::ReadonlyInclude => {
+                        let inclusions = &files[file as usize].inclusions;
+                        if let Ok(found) = inclusions.binary_search_by_key(&(at as u32), |(piece, _)| *piece)
+                        {
+                            reading.push((file, next));
+                            reading.extend(inclusions[found].1.iter().rev().map(|file| (*file, 0)));
+                            break;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn current(&self) -> u32 {
+        self.open.last().map_or(0, |(scope, _)| *scope)
+    }
+
+    fn assignment(&mut self, file: u32, name: usize) {
+        let scope = self.current();
+        let text = &self.files[file as usize];
+        let id =
+            *self.settings.entry((scope, Name(text.tree.pieces[name].of(&text.text)))).or_insert_with(|| {
+                let id = self.merged.settings.len() as u32;
+                self.merged.settings.push(SettingData { scope, next: NONE, assignments: List::EMPTY });
+                if let Some(last) = self.merged.scopes[scope as usize].settings.append(id) {
+                    self.merged.settings[last as usize].next = id;
+                }
+                id
+            });
+        let assignment = self.merged.assignments.len() as u32;
+        self.merged.assignments.push(AssignmentData { file, name: name as u32, next: NONE });
+        if let Some(last) = self.merged.settings[id as usize].assignments.append(assignment) {
+            self.merged.assignments[last as usize].next = assignment;
+        }
+    }
+
+    /// Opens a scope; gives the piece of its brace.
+    fn scope(&mut self, file: u32, name: usize) -> usize {
+        let parent = self.current();
+        let text = &self.files[file as usize];
+        let pieces = &text.tree.pieces;
+        let mut instance = None;
+        let mut open = name;
+        for (at, piece) in significant(pieces, name + 1) {
+            if piece.kind.is_text() {
+                instance = Some(text.text_of(file, *piece).text());
+            }
+            open = at;
+            if piece.kind == Kind::Open {
+                break;
+            }
+        }
+
+        let definition = self.merged.definitions.len() as u32;
+        self.merged.definitions.push(DefinitionData {
+            file,
+            name: name as u32,
+            open: open as u32,
+            close: NONE,
+            next: NONE,
+        });
+        let types = self.types.len() as u32;
+        let kind = self
+            .types
+            .entry((parent, Name(pieces[name].of(&text.text))))
+            .or_insert(Type { id: types, first: [NONE; 2] });
+        let named = usize::from(instance.is_some());
+        let mut mixed = None;
+        if kind.first[named] == NONE {
+            kind.first[named] = definition;
+            mixed = (kind.first[1 - named] != NONE).then_some(kind.first);
+        }
+        let kind = kind.id;
+        if let Some(first) = mixed {
+            self.mixed(first, named);
+        }
+        self.enter(kind, instance, parent, definition);
+        open
+    }
+
+    fn enter(&mut self, kind: u32, instance: Option<Cow<'f, str>>, parent: u32, definition: u32) {
+        let scopes = &mut self.merged.scopes;
+        let scope = *self.instances.entry((kind, instance)).or_insert_with(|| {
+            let id = scopes.len() as u32;
+            scopes.push(ScopeData::new(parent));
+            if let Some(last) = scopes[parent as usize].scopes.append(id) {
+                scopes[last as usize].next = id;
+            }
+            id
+        });
+        if let Some(last) = scopes[scope as usize].definitions.append(definition) {
+            self.merged.definitions[last as usize].next = definition;
+        }
+        self.open.push((scope, definition));
+    }
+
+    fn close(&mut self, at: usize) {
+        if let Some((_, definition)) = self.open.pop() {
+            self.merged.definitions[definition as usize].close = at as u32;
+        }
+    }
+
+    /// A scope type is used both ways; `second` says which way came second.
+    fn mixed(&mut self, first: [u32; 2], second: usize) {
+        let span_of = |definition: u32| {
+            let definition = &self.merged.definitions[definition as usize];
+            let file = &self.files[definition.file as usize];
+            let piece = file.tree.pieces[definition.name as usize];
+            (file, piece)
+        };
+        let (file, piece) = span_of(first[second]);
+        let (other_file, other) = span_of(first[1 - second]);
+        let name = piece.of(&file.text);
+        let (here, there) = match second {
+            1 => ("has an instance here and none elsewhere", "without an instance here"),
+            _ => ("has no instance here and one elsewhere", "with an instance here"),
+        };
+        let finding =
+            Finding::error("mixed-scope", Cause::Text, format!("the scope `{}` {here}", shown(name)))
+                .at(file.place(piece.start, piece.end))
+                .because("a type of scope either always has an instance, or never")
+                .related(other_file.place(other.start, other.end), there);
+        if self.findings.len() < crate::MAX_ERRORS {
+            self.findings.push(finding);
+        }
+    }
+}
+
+impl Merged {
+    /// The bytes of a definition's name.
+    pub(crate) fn span(files: &[File], file: u32, piece: u32) -> Span {
+        let piece = files[file as usize].tree.pieces[piece as usize];
+        Span { file, start: piece.start, end: piece.end }
+    }
+}
+
+impl ScopeData {
+    fn new(parent: u32) -> ScopeData {
+        ScopeData { parent, next: NONE, scopes: List::EMPTY, settings: List::EMPTY, definitions: List::EMPTY }
+    }
+}
+
+impl List {
+    const EMPTY: List = List { first: NONE, last: NONE };
+
+    /// Makes an element the last one; gives the one before it.
+    fn append(&mut self, element: u32) -> Option<u32> {
+        let last = core::mem::replace(&mut self.last, element);
+        if last == NONE {
+            self.first = element;
+            None
+        } else {
+            Some(last)
+        }
+    }
+}
+
+impl Ord for Name<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (a, b) = (self.0.bytes(), other.0.bytes());
+        a.map(|byte| byte.to_ascii_lowercase()).cmp(b.map(|byte| byte.to_ascii_lowercase()))
+    }
+}
+
+impl PartialOrd for Name<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Name<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(other.0)
+    }
+}
+
+impl Eq for Name<'_> {}
