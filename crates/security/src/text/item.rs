@@ -2,8 +2,16 @@
 //! lists of names.
 
 use super::error::{TextError, TextErrorKind};
-use crate::capability::{CapSet, Capability};
+use crate::capability::Capability;
 use alloc::string::String;
+
+/// What one element of a list stands for.
+pub(super) enum Item {
+    /// The capability of that name or number.
+    One(Capability),
+    /// All that the kernel knows.
+    All,
+}
 
 /// A place in a text that is being read.
 pub(super) struct Cursor<'a> {
@@ -32,20 +40,20 @@ impl Cursor<'_> {
         self.peek().is_some_and(is_word)
     }
 
-    /// Reads the name, number or `all` that begins here; `known` is what `all` stands for.
+    /// Reads the name, number or `all` that begins here.
     #[inline]
-    pub(super) fn item(&mut self, known: CapSet) -> Result<CapSet, TextError> {
+    pub(super) fn item(&mut self) -> Result<Item, TextError> {
         let rest = &self.text[self.at..];
         let length = rest.iter().position(|&byte| !is_word(byte)).unwrap_or(rest.len());
         let word = &rest[..length];
         let start = self.at;
         self.at += length;
         if let Some(capability) = Capability::from_name_bytes(word) {
-            Ok(CapSet::only(capability))
+            Ok(Item::One(capability))
         } else if word.eq_ignore_ascii_case(b"all") {
-            Ok(known)
+            Ok(Item::All)
         } else {
-            number(word).map(CapSet::only).map_err(|kind| TextError { offset: start, length, kind })
+            number(word).map(Item::One).map_err(|kind| TextError { offset: start, length, kind })
         }
     }
 

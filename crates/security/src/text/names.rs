@@ -3,7 +3,7 @@
 //! Ours: libcap has no such text. The elements are those of capability text, so that what is learnt there holds.
 
 use super::error::{TextError, TextErrorKind};
-use super::item::Cursor;
+use super::item::{Cursor, Item};
 use crate::capability::CapSet;
 
 /// Reads a list of names or numbers, separated by white space, by a comma, or by both. `all` stands for the first
@@ -32,7 +32,10 @@ pub fn parse_names(text: &str, count: u8) -> Result<CapSet, TextError> {
         match cursor.peek() {
             None if after_comma => return cursor.error(0, TextErrorKind::MissingName),
             None => return Ok(set),
-            Some(_) if cursor.at_item() => set = set.union(cursor.item(known)?),
+            Some(_) if cursor.at_item() => match cursor.item()? {
+                Item::One(capability) => set.insert(capability),
+                Item::All => set = set.union(known),
+            },
             Some(b',') => return cursor.error(0, TextErrorKind::MissingName),
             Some(b'=' | b'+' | b'-') => return cursor.error(1, TextErrorKind::FlagsInNames),
             Some(byte) => return cursor.error(1, TextErrorKind::Unexpected(byte)),

@@ -13,7 +13,7 @@
 //! A clause has no white space inside it, and nothing but white space ends it.
 
 use super::error::{TextError, TextErrorKind};
-use super::item::{Cursor, is_space};
+use super::item::{Cursor, Item, is_space};
 use super::state::CapState;
 use crate::capability::CapSet;
 
@@ -90,15 +90,22 @@ fn clause(cursor: &mut Cursor<'_>, known: CapSet, state: &mut CapState) -> Resul
 
 #[inline]
 fn list(cursor: &mut Cursor<'_>, known: CapSet) -> Result<CapSet, TextError> {
-    let mut list = cursor.item(known)?;
-    while cursor.peek() == Some(b',') {
+    let mut list = CapSet::EMPTY;
+    loop {
+        match cursor.item()? {
+            Item::One(capability) => list.insert(capability),
+            // Not a union: libcap forgets what stood before it, and so `63,all` is without 63. Where the kernel knows
+            // all that was named, as it should, that is no difference.
+            Item::All => list = known,
+        }
+        if cursor.peek() != Some(b',') {
+            return Ok(list);
+        }
         cursor.at += 1;
         if !cursor.at_item() {
             return cursor.error(0, TextErrorKind::MissingName);
         }
-        list = list.union(cursor.item(known)?);
     }
-    Ok(list)
 }
 
 /// Which of the three sets a clause speaks of: effective, inheritable, permitted.
