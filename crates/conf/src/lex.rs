@@ -6,6 +6,7 @@
 use crate::MAX_TEXT_BYTES;
 use crate::chars::{self, LISTED, NAME, SPACE, STAR, WIDE, WORD, class};
 use crate::finding::{Cause, Finding, shown};
+use crate::count;
 use crate::sink::Sink;
 use crate::tree::{Kind, Piece};
 use alloc::format;
@@ -94,15 +95,19 @@ impl<'t> Lexer<'t> {
     /// Passes over bytes of a class and gives the classes met.
     #[inline]
     fn skip(&mut self, wanted: u8) -> u8 {
+        // A local position stays in a register; this loop sees every byte of the file.
         let mut met = 0;
-        while let Some(&byte) = self.bytes.get(self.pos) {
+        let mut pos = self.pos;
+        while let Some(&byte) = self.bytes.get(pos) {
             let class = class(byte);
             if class & wanted == 0 {
                 break;
             }
             met |= class;
-            self.pos += 1;
+            pos += 1;
         }
+        count::bytes(pos - self.pos);
+        self.pos = pos;
         met
     }
 
@@ -177,6 +182,7 @@ impl<'t> Lexer<'t> {
         {
             self.pos += 1;
         }
+        count::bytes(self.pos - start);
         self.push(Kind::Word, start);
         if self.pos - start > MAX_TEXT_BYTES {
             self.too_long(start);
@@ -198,9 +204,13 @@ impl<'t> Lexer<'t> {
                     at += 2;
                 }
                 Some(_) => at += 1,
-                None => return self.unclosed_string(start),
+                None => {
+                    count::bytes(at - start);
+                    return self.unclosed_string(start);
+                }
             }
         }
+        count::bytes(at - start);
         self.pos = at + 1;
         self.push(kind, start);
         if self.pos - start > MAX_TEXT_BYTES {
@@ -215,6 +225,7 @@ impl<'t> Lexer<'t> {
         let start = self.pos;
         let rest = &self.bytes[start..];
         let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        count::bytes(length);
         self.pos += length;
         self.push(Kind::Comment, start);
         if let Some(at) = rest[..length].iter().position(|byte| *byte == b'\r')
@@ -228,6 +239,7 @@ impl<'t> Lexer<'t> {
         let start = self.pos;
         let Some(length) = self.bytes[start + 2..].windows(2).position(|pair| pair == b"*/") else {
             self.pos = self.bytes.len();
+            count::bytes(self.pos - start);
             self.push(Kind::Comment, start);
             self.cut_short = true;
             let finding = syntax("unclosed-comment", "this `/*` comment is never closed".to_string())
@@ -235,6 +247,7 @@ impl<'t> Lexer<'t> {
                 .hint("close it with `*/`, or begin each of its lines with `#`");
             return self.sink.add(start..start + 2, finding, &[]);
         };
+        count::bytes(length);
         self.pos += length + 4;
         self.push(Kind::Comment, start);
     }

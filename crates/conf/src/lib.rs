@@ -27,6 +27,8 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub use config::{Assignment, Config, Scope, Setting};
 pub use finding::{Cause, Finding, Place, Severity, Shown, shown};
@@ -60,6 +62,7 @@ pub fn syntax(name: &str, bytes: &[u8]) -> Vec<Finding> {
 
 mod chars;
 mod config;
+mod count;
 mod finding;
 mod include;
 mod lex;

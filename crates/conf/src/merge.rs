@@ -310,6 +310,7 @@ impl List {
 
 impl Ord for Name<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
+        crate::count::comparison();
         let (a, b) = (self.0.bytes(), other.0.bytes());
         a.map(|byte| byte.to_ascii_lowercase()).cmp(b.map(|byte| byte.to_ascii_lowercase()))
     }
