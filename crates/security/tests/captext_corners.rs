@@ -151,3 +151,27 @@ fn plain_lists() {
         assert_eq!((error.offset, error.kind), (offset, kind), "{text:?}");
     }
 }
+
+#[test]
+fn a_wrong_name_is_told_with_what_was_probably_meant() {
+    for (word, meant) in [
+        ("cap_chwon", Some("cap_chown")),
+        ("net_raw", Some("cap_net_raw")),
+        ("NET_BIND_SERVICE", Some("cap_net_bind_service")),
+        ("CAP_NET_BIND", Some("cap_net_bind_service")),
+        ("cap_sys_resourse", Some("cap_sys_resource")),
+        ("capnet_admin", Some("cap_net_admin")),
+        ("alll", Some("all")),
+        ("cap_", None),
+        ("everything", None),
+        ("_", None),
+    ] {
+        let error = parse(&format!("cap_kill,{word}+p"), COUNT).expect_err(word);
+        assert_eq!(error.suggestion(), meant, "{word}");
+        let told = match meant {
+            Some(meant) => format!("no capability is called `{word}`; did you mean `{meant}`?"),
+            None => format!("no capability is called `{word}`"),
+        };
+        assert_eq!(error.to_string(), told);
+    }
+}

@@ -2,9 +2,11 @@
 //!
 //! libcap has one answer to all of these, EINVAL. The kinds here are the places where cap_from_text(3) gives up.
 
-use crate::capability::Capability;
+use crate::capability::{Capability, NAMED};
+use alloc::format;
 use alloc::string::String;
 use core::{error, fmt};
+use stepdown_conf::nearest;
 
 /// What is wrong with a capability text, and where.
 ///
@@ -61,10 +63,44 @@ impl TextErrorKind {
     pub const WORD_LIMIT: usize = 48;
 }
 
+impl TextError {
+    /// What was probably meant by a name that is unknown: a capability's name, or `all`.
+    ///
+    /// A missing `cap_` is put in front, a name left unfinished is completed where there is one way to, and otherwise
+    /// the nearest name is taken, if it is near.
+    ///
+    /// ```
+    /// use stepdown_security::text::parse;
+    /// for (written, meant) in [("net_raw", "cap_net_raw"), ("cap_net_bind", "cap_net_bind_service"), ("cap_chwon", "cap_chown")] {
+    ///     assert_eq!(parse(&format!("{written}+p"), 41).unwrap_err().suggestion(), Some(meant));
+    /// }
+    /// ```
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&'static str> {
+        let TextErrorKind::UnknownName { word } = &self.kind else {
+            return None;
+        };
+        let names = || NAMED.iter().map(|info| info.name);
+        if word.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("cap")) {
+            return completed(word).or_else(|| nearest(word, names()));
+        }
+        let prefixed = format!("cap_{word}");
+        completed(&prefixed)
+            .or_else(|| nearest(word, ["all"].into_iter()))
+            .or_else(|| nearest(&prefixed, names()))
+    }
+}
+
 impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            TextErrorKind::UnknownName { word } => write!(f, "no capability is called `{word}`"),
+            TextErrorKind::UnknownName { word } => {
+                write!(f, "no capability is called `{word}`")?;
+                match self.suggestion() {
+                    Some(name) => write!(f, "; did you mean `{name}`?"),
+                    None => Ok(()),
+                }
+            }
             TextErrorKind::NumberTooLarge => {
                 write!(f, "the number of a capability is at most {}", Capability::ROOM - 1)
             }
@@ -109,3 +145,10 @@ impl fmt::Display for TextError {
 }
 
 impl error::Error for TextError {}
+
+/// The one name that begins like this.
+fn completed(word: &str) -> Option<&'static str> {
+    let begins = |name: &&str| name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let mut names = NAMED.iter().map(|info| info.name).filter(begins);
+    names.next().filter(|_| names.next().is_none())
+}

@@ -63,16 +63,16 @@ fn clause(cursor: &mut Cursor<'_>, known: CapSet, state: &mut CapState) -> Resul
     match cursor.peek() {
         Some(b'=') => {
             cursor.at += 1;
-            change(state, [true; 3], list, CapSet::difference);
-            change(state, flags(cursor)?, list, CapSet::union);
+            change(state, [true; 3], list, Change::Take);
+            change(state, flags(cursor)?, list, Change::Add);
         }
         Some(b'+' | b'-') => {}
         _ => return no_operator(cursor, listed),
     }
     loop {
         let operation = match cursor.peek() {
-            Some(b'+') => CapSet::union,
-            Some(b'-') => CapSet::difference,
+            Some(b'+') => Change::Add,
+            Some(b'-') => Change::Take,
             // `flags` stops nowhere else but at white space and at the end.
             _ => return Ok(()),
         };
@@ -108,6 +108,12 @@ fn list(cursor: &mut Cursor<'_>, known: CapSet) -> Result<CapSet, TextError> {
     }
 }
 
+#[derive(Clone, Copy)]
+enum Change {
+    Add,
+    Take,
+}
+
 /// Which of the three sets a clause speaks of: effective, inheritable, permitted.
 type Flags = [bool; 3];
 
@@ -131,11 +137,14 @@ fn flags(cursor: &mut Cursor<'_>) -> Result<Flags, TextError> {
 }
 
 #[inline]
-fn change(state: &mut CapState, flags: Flags, list: CapSet, operation: fn(CapSet, CapSet) -> CapSet) {
+fn change(state: &mut CapState, flags: Flags, list: CapSet, operation: Change) {
     let sets = [&mut state.effective, &mut state.inheritable, &mut state.permitted];
     for (set, flagged) in sets.into_iter().zip(flags) {
         if flagged {
-            *set = operation(*set, list);
+            *set = match operation {
+                Change::Add => set.union(list),
+                Change::Take => set.difference(list),
+            };
         }
     }
 }
