@@ -90,7 +90,10 @@ mod tests {
                 assert!(walked == text, "{form:?}");
                 cost.max(1)
             });
-            assert!(costs[2] <= costs[1] * 21 / 10 + 8 && costs[1] <= costs[0] * 21 / 10 + 8, "{form:?}: {costs:?}");
+            assert!(
+                costs[2] <= costs[1] * 21 / 10 + 8 && costs[1] <= costs[0] * 21 / 10 + 8,
+                "{form:?}: {costs:?}"
+            );
         }
     }
 

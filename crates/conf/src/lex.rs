@@ -5,8 +5,8 @@
 
 use crate::MAX_TEXT_BYTES;
 use crate::chars::{self, LISTED, NAME, SPACE, STAR, WIDE, WORD, class};
-use crate::finding::{Cause, Finding, shown};
 use crate::count;
+use crate::finding::{Cause, Finding, shown};
 use crate::sink::Sink;
 use crate::tree::{Kind, Piece};
 use alloc::format;
@@ -165,7 +165,7 @@ impl<'t> Lexer<'t> {
             self.check_wide(start);
         }
         let word = &self.bytes[start..self.pos];
-        if word.len() > 2 && word.ends_with(b";") {
+        if word.len() > 1 && word.ends_with(b";") {
             self.semicolon();
         }
         if met & STAR != 0 && word.windows(2).any(|pair| pair == b"/*") {
@@ -304,10 +304,27 @@ impl<'t> Lexer<'t> {
     #[cold]
     fn text_after_quote(&mut self, start: usize) {
         let end = self.pos;
+        let multiline = self.text[start..end].contains('\n');
+        while self.peek().is_some_and(|byte| class(byte) & WORD != 0 || byte == b'"' || byte == b'\'') {
+            self.pos += 1;
+        }
+        if !multiline {
+            // Most likely quotes inside quotes: go on after the last of them on this line.
+            let rest = &self.text[self.pos..];
+            let line = &rest[..rest.find(['\r', '\n']).unwrap_or(rest.len())];
+            self.pos += line.rfind(['"', '\'']).map_or(0, |last| last + 1);
+        }
+        self.push(Kind::Junk, end);
+        let (hint, there) = match multiline {
+            true => {
+                ("look at where the string begins", "this string spans lines; is its closing quote missing?")
+            }
+            false => ("inside double quotes a quotation mark is written `\\\"`", "the string begins here"),
+        };
         let finding = syntax("text-after-quote", "text follows directly after a closing quote".to_string())
             .because("white space separates values and statements")
-            .hint("a quotation mark inside a double-quoted string is written `\\\"`; otherwise put a space here");
-        self.sink.add(end..end + 1, finding, &[(start..start + 1, "the string begins here".to_string())]);
+            .hint(hint);
+        self.sink.add(end..end + 1, finding, &[(start..start + 1, there.to_string())]);
     }
 
     #[cold]

@@ -53,9 +53,15 @@ impl Parser<'_> {
     pub(crate) fn dict(&mut self) {
         let open = self.lex.pos;
         self.lex.mark_of(Kind::DictOpen);
+        let mut nested = 0u32;
         loop {
             self.lex.trivia();
             match self.lex.peek() {
+                Some(b')' | b']') if nested > 0 => {
+                    nested -= 1;
+                    self.lex.junk();
+                }
+                Some(b'=') if nested > 0 => self.lex.junk(),
                 Some(b']') => return self.lex.mark_of(Kind::DictClose),
                 Some(b',') => self.lex.mark_of(Kind::Comma),
                 Some(b'=') => {
@@ -69,9 +75,13 @@ impl Parser<'_> {
                 None | Some(b'{' | b'}') => return self.unclosed_list(open, b'[', b']'),
                 Some(b'(' | b'[') => {
                     self.no_nesting(open, "a dictionary", "`key = value`, each value a word or string");
+                    nested += 1;
                 }
                 Some(b')') => return self.wrong_close(open, b'[', b']'),
-                Some(byte) if self.begins_text(byte) => self.entry(open),
+                Some(byte) if self.begins_text(byte) => match nested {
+                    0 => self.entry(open),
+                    _ => self.listed_text(),
+                },
                 Some(_) => self.control(),
             }
         }
@@ -88,6 +98,9 @@ impl Parser<'_> {
             self.lex.trivia();
             if self.lex.peek().is_some_and(|byte| self.begins_text(byte)) {
                 return self.listed_text();
+            }
+            if matches!(self.lex.peek(), Some(b'(' | b'[')) {
+                return; // Brackets in a dictionary are an error of their own.
             }
         }
         let key_text = crate::finding::shown(&self.lex.text[key.clone()]).to_string();

@@ -149,9 +149,12 @@ impl Parser<'_> {
             _ => self.lex.word(false),
         }
         let text = self.lex.last();
+        // A string that is not closed, or goes on after its end, has been reported, and says enough.
+        let broken = self.lex.pieces.last().is_some_and(|piece| piece.kind == Kind::Junk);
         self.lex.trivia();
         match self.lex.peek() {
             Some(b'{') => self.scope(name),
+            _ if broken => {}
             Some(b'=') if first != b'"' && first != b'\'' => {
                 self.missing_value(name);
                 self.lex.rewind(mark);

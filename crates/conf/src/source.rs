@@ -50,9 +50,10 @@ impl Lines {
         Lines { blocks }
     }
 
-    /// The place of some bytes. `range` begins and ends at characters.
+    /// The place of some bytes, and of the whole of each character that any of them belongs to.
     pub(crate) fn place(&self, file: &str, text: &str, range: Range<usize>) -> Place {
-        let start = range.start.min(text.len());
+        let start = text.floor_char_boundary(range.start);
+        let end = text.ceil_char_boundary(range.end);
         let block = (start / BLOCK).min(self.blocks.len() - 1);
         let at = self.blocks[block].after(&text.as_bytes()[block * BLOCK..start]);
 
@@ -61,7 +62,7 @@ impl Lines {
         let after = text[start..].char_indices().take(AROUND).take_while(|(_, c)| *c != '\n');
         let to = after.last().map_or(start, |(offset, c)| start + offset + c.len_utf8());
         let line = text[from..to].trim_end_matches('\r');
-        let covered = &text[start..range.end.clamp(start, to)];
+        let covered = &text[start..end.clamp(start, to)];
         Place {
             file: file.to_string(),
             line: at.line + 1,
