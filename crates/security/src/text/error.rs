@@ -28,8 +28,7 @@ pub struct TextError {
 pub enum TextErrorKind {
     /// A word that names no capability.
     UnknownName {
-        /// The word as it was written, cut after [`TextErrorKind::WORD_LIMIT`] characters; bytes that are not
-        /// UTF-8 are replaced.
+        /// The word as it was written, letters, digits and `_`; cut after [`TextErrorKind::WORD_LIMIT`].
         word: String,
     },
     /// A number above 63: no kernel's sets have room for it.
