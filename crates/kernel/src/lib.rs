@@ -1,1 +1,28 @@
-//! Skeleton.
+//! The part of Stepdown that talks to Linux, and the only one.
+//!
+//! It performs steps ([`perform`]), reads the kernel's own account of what came of them ([`observe`]), asks the
+//! system's name service ([`accounts`]), finds out facts of this host ([`host`]), looks at program files
+//! ([`program`]), descriptors ([`descriptors`]) and configuration files ([`files`]), and executes ([`exec`]).
+//! Not for: deciding anything. What is to be done comes as a plan of crate `stepdown-security`.
+//!
+//! All unsafe code of the project is in the private module `sys`.
+
+pub mod accounts;
+pub mod descriptors;
+mod etc;
+pub mod exec;
+pub mod files;
+pub mod host;
+pub mod namespaces;
+pub mod observe;
+pub mod perform;
+pub mod program;
+mod sys;
+
+use stepdown_security::errno::Errno;
+
+/// The error number behind an error of the standard library; EIO where it has none.
+#[must_use]
+pub fn errno_of(error: &std::io::Error) -> Errno {
+    Errno(error.raw_os_error().unwrap_or(libc::EIO))
+}

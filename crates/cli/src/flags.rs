@@ -1,0 +1,200 @@
+//! The one table of commands and flags. Parsing, `--help`, and whatever else lists them reads it.
+//!
+//! What a command does is in the module of its name; what was typed is read by [`crate::arguments`].
+
+/// A command of the program.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// Which it is.
+    pub(crate) key: Key,
+    /// What is typed.
+    pub(crate) name: &'static str,
+    /// The arguments behind the flags, as the synopsis shows them.
+    pub(crate) operands: &'static str,
+    /// What it does, one line.
+    pub(crate) summary: &'static str,
+    /// What it does, in paragraphs.
+    pub(crate) description: &'static [&'static str],
+    /// Its flags besides those of every command.
+    pub(crate) flags: &'static [Flag],
+    /// Whether the first operand ends the flags: what follows belongs to another program.
+    pub(crate) operands_end_flags: bool,
+    /// Its exit status.
+    pub(crate) exit: &'static [(&'static str, &'static str)],
+}
+
+/// Which command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Run,
+    Check,
+    Caps,
+    Demo,
+}
+
+/// A flag of a command.
+#[derive(Debug)]
+pub(crate) struct Flag {
+    /// Which it is.
+    pub(crate) name: Name,
+    /// The letter behind one dash.
+    pub(crate) short: Option<char>,
+    /// The word behind two dashes.
+    pub(crate) long: &'static str,
+    /// What its value is called, where it takes one.
+    pub(crate) value: Option<&'static str>,
+    /// What it does, one line.
+    pub(crate) help: &'static str,
+}
+
+/// Which flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    Config,
+    Verbose,
+    PassFd,
+    Format,
+    Syntax,
+    Canonical,
+    Help,
+    Version,
+}
+
+/// Every command.
+pub(crate) const COMMANDS: [Command; 4] = [
+    Command {
+        key: Key::Run,
+        name: "run",
+        operands: "[--] PROGRAM [ARGUMENT...]",
+        summary: "bring this process under the Security scope, prove it, and execute PROGRAM in it",
+        description: &[
+            "Nothing is changed before the configuration, the names in it, this host and the program have been looked at; \
+             whatever is wrong is refused with its place, the reason and a hint. Then the process becomes the user and \
+             groups of the scope, keeps exactly the capabilities that it names, and the kernel's own account of every \
+             thread is compared with that. Only if they are equal, and the ways back to root have been tried and refused, \
+             PROGRAM is executed, under the same process id.",
+            "On success nothing is printed, unless -v asks for it. HOME, USER and LOGNAME follow the new user. PROGRAM gets \
+             the descriptors 0, 1, 2, those of --pass-fd, and those of socket activation (LISTEN_FDS with this process's \
+             LISTEN_PID); all others are closed.",
+        ],
+        flags: &[
+            CONFIG,
+            Flag {
+                name: Name::Verbose,
+                short: Some('v'),
+                long: "verbose",
+                value: None,
+                help: "print warnings and the proof on standard error",
+            },
+            Flag {
+                name: Name::PassFd,
+                short: None,
+                long: "pass-fd",
+                value: Some("N[,N...]"),
+                help: "leave these descriptors open for PROGRAM",
+            },
+            FORMAT,
+        ],
+        operands_end_flags: true,
+        exit: &[
+            ("125", "stepdown refused or failed; PROGRAM was not started"),
+            ("126", "PROGRAM can't be executed"),
+            ("127", "PROGRAM is not there"),
+            ("other", "that of PROGRAM"),
+        ],
+    },
+    Command {
+        key: Key::Check,
+        name: "check",
+        operands: "[[--] PROGRAM] | --syntax FILE...",
+        summary: "say whether `run` would start, and everything that is wrong if not",
+        description: &[
+            "Everything that `run` looks at before it changes anything is looked at, by the user and on the host that the \
+             command runs on; what this host causes is told apart from what the text says. With PROGRAM, its file is \
+             looked at too.",
+            "With --syntax only the form of the files is looked at: names mean nothing, inclusions are not followed, and no \
+             privilege is needed.",
+        ],
+        flags: &[
+            CONFIG,
+            Flag {
+                name: Name::Syntax,
+                short: None,
+                long: "syntax",
+                value: None,
+                help: "look at the form of the named files alone, any number of them",
+            },
+            FORMAT,
+        ],
+        operands_end_flags: false,
+        exit: &[
+            ("0", "`run` would start"),
+            ("1", "it would not; or, with --syntax, a file has an error"),
+            ("2", "the command line is wrong"),
+        ],
+    },
+    Command {
+        key: Key::Caps,
+        name: "caps",
+        operands: "--canonical - | --canonical TEXT...",
+        summary: "read capability text and print it as libcap would",
+        description: &[
+            "Each TEXT, or each line of standard input for -, is read as cap_from_text(3) reads it and printed as \
+             cap_to_text(3) prints it, one line each; a line that can't be read gives `error: ` and the reason.",
+        ],
+        flags: &[
+            Flag {
+                name: Name::Canonical,
+                short: None,
+                long: "canonical",
+                value: None,
+                help: "print libcap's canonical text, a line each",
+            },
+            FORMAT,
+        ],
+        operands_end_flags: false,
+        exit: &[("0", "every text could be read"), ("1", "at least one could not"), ("2", "the command line is wrong")],
+    },
+    Command {
+        key: Key::Demo,
+        name: "demo",
+        operands: "",
+        summary: "show all of it on this machine, in private: a server on port 80 that steps down",
+        description: &[
+            "Makes a network and a user database of its own, runs a small server on port 80 of its loopback under an embedded \
+             Security scope, connects to it, shows the process before and after side by side, and tries to get root back \
+             from inside the server. Nothing outside is touched, and nothing is left behind.",
+            "Not as root it does the same in a user namespace, where the kernel allows that, and says what differs.",
+        ],
+        flags: &[FORMAT],
+        operands_end_flags: false,
+        exit: &[
+            ("0", "everything was as it must be"),
+            ("1", "something was not"),
+            ("2", "the command line is wrong"),
+            ("125", "this host does not allow the demonstration"),
+        ],
+    },
+];
+
+/// The flags of every command.
+pub(crate) const EVERYWHERE: [Flag; 2] = [
+    Flag { name: Name::Help, short: Some('h'), long: "help", value: None, help: "print this and exit" },
+    Flag { name: Name::Version, short: Some('V'), long: "version", value: None, help: "print the version and exit" },
+];
+
+const CONFIG: Flag = Flag {
+    name: Name::Config,
+    short: Some('c'),
+    long: "config",
+    value: Some("FILE"),
+    help: "the configuration file; without it stepdown.conf along the search path",
+};
+
+const FORMAT: Flag = Flag {
+    name: Name::Format,
+    short: None,
+    long: "format",
+    value: Some("text|json"),
+    help: "for a person (text, the default) or a machine (json)",
+};

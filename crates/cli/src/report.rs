@@ -1,0 +1,122 @@
+//! Turns findings into text for a person or JSON for a machine.
+//!
+//! A finding is one line that an editor can jump to, the line of the file with the place marked, why, and a hint.
+//! Whatever comes from a file is made harmless first: a control character in it never reaches the terminal.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+use stepdown::conf::{Cause, Finding, Place, Severity};
+
+/// The findings as text, each ending in a line feed; in colour where `colour` says so.
+pub(crate) fn text(findings: &[Finding], colour: bool) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        one(&mut text, finding, colour);
+    }
+    text
+}
+
+/// The findings as a JSON array.
+pub(crate) fn json(findings: &[Finding]) -> Value {
+    Value::Array(findings.iter().map(object).collect())
+}
+
+/// How many errors and warnings there are, in words, those of this host told apart.
+pub(crate) fn summary(findings: &[Finding]) -> String {
+    let count = |severity: Severity, host: bool| {
+        findings.iter().filter(|finding| finding.severity == severity && (finding.cause == Cause::Host) == host).count()
+    };
+    let number = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (text, host) = (count(Severity::Error, false), count(Severity::Error, true));
+    let warnings = count(Severity::Warning, false) + count(Severity::Warning, true);
+    let mut words = number(text + host, "error");
+    if host > 0 {
+        let _ = write!(words, " ({text} in the text, {host} caused by this host)");
+    }
+    if warnings > 0 {
+        let _ = write!(words, ", {}", number(warnings, "warning"));
+    }
+    words
+}
+
+/// Text from elsewhere, fit for a terminal: control characters escaped, but line feeds of our own making kept.
+pub(crate) fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' {
+            let _ = write!(cleaned, "{}", c.escape_debug());
+        } else {
+            cleaned.push(c);
+        }
+    }
+    cleaned
+}
+
+fn one(text: &mut String, finding: &Finding, colour: bool) {
+    let (start, end) = if colour { (paint(finding.severity), "\u{1b}[0m") } else { ("", "") };
+    match &finding.place {
+        Some(place) => {
+            let _ = write!(text, "{place}: ");
+        }
+        None => text.push_str("stepdown: "),
+    }
+    let host = if finding.cause == Cause::Host { " (this host)" } else { "" };
+    let message = clean(&finding.message).replace('\n', " ");
+    let _ = writeln!(text, "{start}{}{host}:{end} {message}", finding.severity);
+    if let Some(place) = &finding.place {
+        excerpt(text, place, start, end);
+    }
+    for (place, what) in &finding.related {
+        let _ = writeln!(text, "{place}: note: {}", clean(what));
+        excerpt(text, place, "", "");
+    }
+    if let Some(why) = &finding.why {
+        let _ = writeln!(text, "   why: {}", clean(why));
+    }
+    if let Some(hint) = &finding.hint {
+        let _ = writeln!(text, "  hint: {}", clean(hint));
+    }
+}
+
+/// The line, and below it marks under the place.
+fn excerpt(text: &mut String, place: &Place, start: &str, end: &str) {
+    let number = place.line.to_string();
+    let margin = " ".repeat(number.len().max(5));
+    let indent = " ".repeat(place.excerpt_column as usize);
+    let marks = "^".repeat(place.width.max(1) as usize);
+    let _ = writeln!(text, "{number:>5} | {}", clean(&place.excerpt));
+    let _ = writeln!(text, "{margin} | {indent}{start}{marks}{end}");
+}
+
+fn paint(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "\u{1b}[1;31m",
+        Severity::Warning => "\u{1b}[1;33m",
+        Severity::Note => "\u{1b}[1;36m",
+    }
+}
+
+fn object(finding: &Finding) -> Value {
+    let cause = match finding.cause {
+        Cause::Syntax => "syntax",
+        Cause::Text => "text",
+        Cause::Host => "host",
+    };
+    let related: Vec<Value> =
+        finding.related.iter().map(|(at, what)| json!({ "place": place(at), "message": what })).collect();
+    json!({
+        "severity": finding.severity.to_string(),
+        "cause": cause,
+        "code": finding.code,
+        "place": finding.place.as_ref().map(place),
+        "message": finding.message,
+        "why": finding.why,
+        "hint": finding.hint,
+        "related": related,
+    })
+}
+
+fn place(place: &Place) -> Value {
+    json!({ "file": place.file, "line": place.line, "column": place.column })
+}

@@ -1,0 +1,120 @@
+//! File descriptors: which the program gets, and that it gets no other.
+//!
+//! A descriptor that was open by accident passes through setpriv, gosu and their like; one on `/` leads out of a
+//! chroot. Here every descriptor except 0, 1, 2 and those named is closed by execve(2), close_range(2), fcntl(2).
+
+use std::ffi::c_int;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use rustix::fs::{Dir, Mode, OFlags, openat};
+use stepdown_security::errno::Errno;
+use stepdown_security::situation::PassedDescriptor;
+
+use crate::{errno_of, sys};
+
+/// Opens `/dev/null` for each of the descriptors 0, 1 and 2 that is closed, as the C library does for set-id programs:
+/// whatever is opened next would otherwise take its number, and the program's input or output would be that.
+///
+/// # Errors
+/// What open(2) answered.
+pub fn fill_standard() -> io::Result<()> {
+    for number in 0..=2 {
+        if sys::is_close_on_exec(number).is_err() {
+            // The lowest free number is taken, which is this one. It is not closed by execve(2).
+            let file = rustix::fs::open(c"/dev/null", OFlags::RDWR, Mode::empty())?;
+            std::mem::forget(file);
+        }
+    }
+    Ok(())
+}
+
+/// The descriptors that are passed on purpose: those of 0, 1, 2 and `named` that are open, sorted.
+///
+/// # Errors
+/// The number of a descriptor in `named` that is not open.
+pub fn passed(named: &[c_int]) -> Result<Vec<PassedDescriptor>, c_int> {
+    let mut numbers = vec![0, 1, 2];
+    numbers.extend_from_slice(named);
+    numbers.sort_unstable();
+    numbers.dedup();
+    let mut list = Vec::new();
+    for number in numbers {
+        match sys::is_directory(number) {
+            Ok(directory) => list.push(PassedDescriptor { number, directory }),
+            // A closed standard descriptor is the parent's choice; the program is told nothing else.
+            Err(_) if number <= 2 => {}
+            Err(_) => return Err(number),
+        }
+    }
+    Ok(list)
+}
+
+/// Marks every descriptor except 0, 1, 2 and the `passed` ones to be closed by execve(2), and takes the mark off the
+/// passed ones.
+///
+/// # Errors
+/// What close_range(2) or fcntl(2) answered.
+pub fn close_others_on_exec(passed: &[PassedDescriptor]) -> Result<(), Errno> {
+    let mut first: u32 = 3;
+    for descriptor in passed.iter().filter(|descriptor| descriptor.number > 2) {
+        let number = descriptor.number.unsigned_abs();
+        if number > first {
+            mark(first, number - 1)?;
+        }
+        sys::set_close_on_exec(descriptor.number, false).map_err(|error| errno_of(&error))?;
+        first = number + 1;
+    }
+    mark(first, u32::MAX)
+}
+
+/// The descriptors that execve(2) would leave open now, sorted, read from the directory `/proc/self/fd` that was
+/// opened before as `directory`.
+///
+/// # Errors
+/// What reading the directory or fcntl(2) answered.
+pub fn open_after_exec(directory: &OwnedFd) -> io::Result<Vec<c_int>> {
+    let mut list = Vec::new();
+    for number in numbers(directory)? {
+        match sys::is_close_on_exec(number) {
+            Ok(false) => list.push(number),
+            Ok(true) => {}
+            // The descriptor that the listing itself took.
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    list.sort_unstable();
+    Ok(list)
+}
+
+fn mark(first: u32, last: u32) -> Result<(), Errno> {
+    match sys::close_on_exec_range(first, last) {
+        Ok(()) => Ok(()),
+        // CLOSE_RANGE_CLOEXEC came with Linux 5.11; before, one by one.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) => {
+            let directory = File::open("/proc/self/fd").map_err(|error| errno_of(&error))?;
+            let own = directory.as_raw_fd();
+            for number in numbers(&directory).map_err(|error| errno_of(&error))? {
+                if number != own && number.unsigned_abs() >= first && number.unsigned_abs() <= last {
+                    sys::set_close_on_exec(number, true).map_err(|error| errno_of(&error))?;
+                }
+            }
+            Ok(())
+        }
+        Err(error) => Err(errno_of(&error)),
+    }
+}
+
+fn numbers(directory: impl AsFd) -> io::Result<Vec<c_int>> {
+    // Opened anew, so that the listing begins at the beginning each time.
+    let listing = openat(directory, c".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut list = Vec::new();
+    for entry in Dir::new(listing)? {
+        if let Some(number) = entry?.file_name().to_str().ok().and_then(|name| name.parse().ok()) {
+            list.push(number);
+        }
+    }
+    Ok(list)
+}

@@ -1,0 +1,172 @@
+//! Reads `/etc/nsswitch.conf`, `/etc/passwd` and `/etc/group` as the name service's own source `files` does,
+//! nsswitch.conf(5), passwd(5), group(5).
+//!
+//! This answers only where the answer is certainly the one the C library would give: the source `files` stands first
+//! and has the entry. Everything else (other sources, actions in brackets, a cache daemon, a miss) is left to the C
+//! library, see [`crate::accounts`]. The reason is time: loading a source such as `systemd` costs more than the whole
+//! rest of a transition. Not for: shadow passwords, or changing anything.
+
+use std::fs;
+use std::path::Path;
+
+use crate::sys::Passwd;
+
+/// The sources of a database in nsswitch.conf(5), in order; `None` where they can't be relied on to be just that
+/// list: actions in brackets, an unreadable file, a caching daemon (nscd(8)) in between.
+pub(crate) struct Sources {
+    text: Option<String>,
+}
+
+impl Sources {
+    pub(crate) fn read() -> Sources {
+        let cached = Path::new("/run/nscd/socket").exists() || Path::new("/var/run/nscd/socket").exists();
+        let text = if cached { None } else { fs::read_to_string("/etc/nsswitch.conf").ok() };
+        Sources { text }
+    }
+
+    /// The sources of the first of `databases` that has a line.
+    fn of(&self, databases: &[&str]) -> Option<Vec<&str>> {
+        let text = self.text.as_deref()?;
+        let line = databases.iter().find_map(|database| {
+            text.lines().find_map(|line| {
+                let line = line.split('#').next().unwrap_or_default();
+                line.trim_start().strip_prefix(database)?.trim_start().strip_prefix(':')
+            })
+        })?;
+        if line.contains('[') {
+            return None;
+        }
+        Some(line.split_ascii_whitespace().collect())
+    }
+
+    /// Whether `files` is asked first for the database: what it has is then the answer.
+    pub(crate) fn files_first(&self, database: &str) -> bool {
+        self.of(&[database]).is_some_and(|sources| sources.first() == Some(&"files"))
+    }
+
+    /// Whether no other source than `files` can add a membership to a group list. `systemd` can only where
+    /// somebody provides user records, nss-systemd(8).
+    pub(crate) fn memberships_in_files(&self) -> bool {
+        self.of(&["initgroups", "group"]).is_some_and(|sources| {
+            sources.first() == Some(&"files")
+                && sources.iter().all(|source| match *source {
+                    "files" => true,
+                    "systemd" => !user_records_provided(),
+                    _ => false,
+                })
+        })
+    }
+}
+
+/// The account of that name in `/etc/passwd`.
+pub(crate) fn passwd_by_name(name: &str) -> Option<Passwd> {
+    passwd(&fs::read_to_string("/etc/passwd").ok()?, |entry| entry.name == name)
+}
+
+/// The account of that id in `/etc/passwd`.
+pub(crate) fn passwd_by_id(uid: u32) -> Option<Passwd> {
+    passwd(&fs::read_to_string("/etc/passwd").ok()?, |entry| entry.uid == uid)
+}
+
+/// The id of the group of that name in `/etc/group`.
+pub(crate) fn group_by_name(name: &str) -> Option<u32> {
+    let text = fs::read_to_string("/etc/group").ok()?;
+    entries(&text).find_map(|entry| if entry.0 == name { Some(entry.1) } else { None })
+}
+
+/// `group`, and the groups of `/etc/group` that list the user; `None` where the file can't be read.
+pub(crate) fn group_list(user: &str, group: u32) -> Option<Vec<u32>> {
+    let text = fs::read_to_string("/etc/group").ok()?;
+    let mut list = vec![group];
+    list.extend(
+        entries(&text).filter(|entry| entry.2.split(',').any(|member| member == user)).map(|entry| entry.1),
+    );
+    Some(list)
+}
+
+fn passwd(text: &str, wanted: impl Fn(&Passwd) -> bool) -> Option<Passwd> {
+    lines(text)
+        .filter_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            fields.next()?;
+            let uid = id(fields.next()?)?;
+            let gid = id(fields.next()?)?;
+            fields.next()?;
+            let home = fields.next()?;
+            Some(Passwd { name: name.into(), uid, gid, home: home.into() })
+        })
+        .find(wanted)
+}
+
+/// Name, id and member list of each entry of group(5).
+fn entries(text: &str) -> impl Iterator<Item = (&str, u32, &str)> {
+    lines(text).filter_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        fields.next()?;
+        Some((name, id(fields.next()?)?, fields.next().unwrap_or_default()))
+    })
+}
+
+/// The lines that the source `files` takes for entries: no comments, and nothing for nss_compat (`+` and `-`).
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with(['#', '+', '-']))
+}
+
+/// Decimal digits alone; 4294967295 is no id.
+fn id(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|&id: &u32| digits && id != u32::MAX)
+}
+
+/// Whether anything serves user records to nss-systemd(8): sockets of services, or files dropped in.
+fn user_records_provided() -> bool {
+    [
+        "/run/systemd/userdb",
+        "/etc/userdb",
+        "/run/userdb",
+        "/run/host/userdb",
+        "/usr/local/lib/userdb",
+        "/usr/lib/userdb",
+    ]
+    .iter()
+    .any(|directory| fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_read_as_the_manual_has_them() {
+        let read = |text: &str| Sources { text: Some(text.into()) };
+        assert!(read("passwd: files systemd # comment\n").files_first("passwd"));
+        assert!(!read("passwd: sss files\n").files_first("passwd"));
+        assert!(!read("passwd: files [NOTFOUND=return] sss\n").files_first("passwd"));
+        assert!(!read("#passwd: files\n").files_first("passwd"));
+        assert!(!read("").files_first("passwd"));
+        assert!(read("group: files").memberships_in_files());
+        assert!(!read("group: files sss").memberships_in_files());
+        assert!(!read("group: files\ninitgroups: sss").memberships_in_files());
+    }
+
+    #[test]
+    fn entries_with_anything_wrong_are_no_entries() {
+        let text = "+::::::\n# c:x:1:1::/:\nshort:x:1\nneg:x:-1:1::/:/\nmax:x:4294967295:1::/:/\nhex:x:0x1:1::/:/\nok:x:7:8:g:/home/ok:/bin/sh\n";
+        for name in ["+", "c", "short", "neg", "max", "hex"] {
+            assert_eq!(passwd(text, |entry| entry.name == name), None);
+        }
+        let ok = passwd(text, |entry| entry.name == "ok").unwrap();
+        assert_eq!((ok.uid, ok.gid, ok.home.as_str()), (7, 8, "/home/ok"));
+    }
+
+    #[test]
+    fn members_are_whole_names() {
+        let list: Vec<_> = entries("a:x:1:ecuser,other\nb:x:2:ecuser2\nc:x:3:\nd:x:4\n")
+            .filter(|entry| entry.2.split(',').any(|member| member == "ecuser"))
+            .map(|entry| entry.1)
+            .collect();
+        assert_eq!(list, [1]);
+    }
+}

@@ -1,0 +1,156 @@
+//! Reads configuration files as root may: regular files only, of bounded size, that nobody else can write to.
+//!
+//! A FIFO or a device given as a file must not hang or be touched, a file of another user must not steer root.
+//! Not for: what is in them, nor where they are looked for.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, AtFlags, Mode, OFlags, Stat, accessat, fstat, openat, stat};
+
+/// What a path turned out to be.
+#[derive(Debug)]
+pub enum Contents {
+    /// A regular file.
+    File {
+        /// Device and inode: the same for the same file under another name.
+        identity: (u64, u64),
+        /// What is in it.
+        bytes: Vec<u8>,
+        /// Whether this process could write to it.
+        writable: bool,
+    },
+    /// A directory and the names in it, in no order.
+    Directory {
+        /// The names, those that are not valid UTF-8 left out.
+        names: Vec<String>,
+    },
+}
+
+/// Why a file is not read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// There is none.
+    NotFound,
+    /// The system says no: what it was doing, and why.
+    System(&'static str, io::Error),
+    /// It is neither a regular file nor a directory, but this.
+    NotRegular(&'static str),
+    /// It is larger than the limit, in bytes.
+    TooLarge(u64),
+    /// Somebody else than root or this user could change it: which file or directory, and how.
+    Untrusted(PathBuf, String),
+}
+
+/// The largest file that is read, in bytes.
+pub const SIZE_LIMIT: u64 = 64 << 20;
+
+/// Who may have written a file for it to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// When this process is root: the file and every directory above it must belong to root and be writable by no
+    /// one else (a sticky directory such as `/tmp` protects what is in it). Otherwise anybody.
+    AsRoot,
+    /// Anybody: for looking at a file without acting on it.
+    Anybody,
+}
+
+/// Reads a file, or lists a directory.
+///
+/// # Errors
+/// As [`ReadError`] says.
+pub fn read(path: &Path, trust: Trust) -> Result<Contents, ReadError> {
+    // Looked at before it is opened: opening a device can have effects, opening a FIFO to read waits for a writer.
+    let before = stat(path).map_err(|error| system("stat", error))?;
+    kind(&before)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = openat(rustix::fs::CWD, path, flags, Mode::empty()).map_err(|error| system("open", error))?;
+    let status = fstat(&file).map_err(|error| system("stat", error))?;
+    let is_directory = kind(&status)?;
+    if trust == Trust::AsRoot && rustix::process::geteuid().is_root() {
+        trusted(path, &file, &status)?;
+    }
+    if is_directory {
+        return list(path);
+    }
+    let size = u64::try_from(status.st_size).unwrap_or(0);
+    if size > SIZE_LIMIT {
+        return Err(ReadError::TooLarge(SIZE_LIMIT));
+    }
+    let writable = accessat(rustix::fs::CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok();
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+    // A file that grows while it is read is bounded all the same.
+    std::fs::File::from(file)
+        .take(SIZE_LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| ReadError::System("read", error))?;
+    if bytes.len() as u64 > SIZE_LIMIT {
+        return Err(ReadError::TooLarge(SIZE_LIMIT));
+    }
+    Ok(Contents::File { identity: (status.st_dev, status.st_ino), bytes, writable })
+}
+
+fn list(path: &Path) -> Result<Contents, ReadError> {
+    let fail = |error| ReadError::System("list", error);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(fail)? {
+        if let Some(name) = entry.map_err(fail)?.file_name().to_str() {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(Contents::Directory { names })
+}
+
+/// Whether it is a directory; an error if it is neither that nor a regular file.
+fn kind(status: &Stat) -> Result<bool, ReadError> {
+    match status.st_mode & libc::S_IFMT {
+        libc::S_IFREG => Ok(false),
+        libc::S_IFDIR => Ok(true),
+        libc::S_IFIFO => Err(ReadError::NotRegular("a FIFO")),
+        libc::S_IFSOCK => Err(ReadError::NotRegular("a socket")),
+        libc::S_IFCHR => Err(ReadError::NotRegular("a character device")),
+        libc::S_IFBLK => Err(ReadError::NotRegular("a block device")),
+        _ => Err(ReadError::NotRegular("something else")),
+    }
+}
+
+fn trusted(path: &Path, file: &OwnedFd, status: &Stat) -> Result<(), ReadError> {
+    writable_by_others(status, false).map_or(Ok(()), |how| Err(ReadError::Untrusted(path.into(), how)))?;
+    // Where the file really is, whatever links led to it. Without /proc, the path as it was given.
+    let real = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_else(|_| path.into());
+    for directory in real.ancestors().skip(1).filter(|directory| *directory != OsStr::new("")) {
+        let status = stat(directory).map_err(|error| system("stat", error))?;
+        if let Some(how) = writable_by_others(&status, true) {
+            return Err(ReadError::Untrusted(directory.into(), how));
+        }
+    }
+    Ok(())
+}
+
+/// How somebody other than root could change the file, or what a directory's names lead to.
+fn writable_by_others(status: &Stat, directory: bool) -> Option<String> {
+    if status.st_uid != 0 {
+        return Some(format!("it belongs to user {}", status.st_uid));
+    }
+    // In a sticky directory only the owner of an entry can replace it, and that was root.
+    if directory && status.st_mode & libc::S_ISVTX != 0 {
+        return None;
+    }
+    let mode = status.st_mode & 0o7777;
+    if mode & 0o002 != 0 {
+        return Some(format!("everybody can write to it (mode {mode:04o})"));
+    }
+    if mode & 0o020 != 0 {
+        return Some(format!("group {} can write to it (mode {mode:04o})", status.st_gid));
+    }
+    None
+}
+
+fn system(what: &'static str, error: rustix::io::Errno) -> ReadError {
+    match error {
+        rustix::io::Errno::NOENT => ReadError::NotFound,
+        error => ReadError::System(what, error.into()),
+    }
+}

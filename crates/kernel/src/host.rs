@@ -1,0 +1,146 @@
+//! Facts of this host and this process, read before anything changes.
+//!
+//! Sources: capabilities(7), user_namespaces(7) (`uid_map`, `gid_map`, `setgroups`), proc_sys(5) for
+//! `dev.tty.legacy_tiocsti`.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, statat};
+use stepdown_security::credentials::{Directory, Facts, IdMap};
+use stepdown_security::errno::Errno;
+
+use crate::observe::Witness;
+
+/// How many capabilities the running kernel knows: the number of the last one, plus one. Found by asking for
+/// them, `PR_CAPBSET_READ` of prctl(2), which needs no `/proc`.
+#[must_use]
+pub fn capability_count() -> u8 {
+    let known = |number: u8| {
+        let set = rustix::thread::CapabilitySet::from_bits_retain(1 << number);
+        rustix::thread::capability_is_in_bounding_set(set).is_ok()
+    };
+    let (mut low, mut high) = (0, 64);
+    while low < high {
+        let middle = (low + high) / 2;
+        if known(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+/// What the rules need to know about kernel and user namespace.
+///
+/// # Errors
+/// What reading `/proc/self` answered.
+pub fn facts(witness: &Witness) -> io::Result<Facts> {
+    let capability_count = capability_count();
+    let namespace = statat(witness.process(), c"ns/user", AtFlags::empty())?;
+    if namespace.st_ino == INITIAL_USER_NAMESPACE {
+        return Ok(Facts {
+            capability_count,
+            uid_map: IdMap::all(),
+            gid_map: IdMap::all(),
+            setgroups_allowed: true,
+        });
+    }
+    let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}"));
+    Ok(Facts {
+        capability_count,
+        uid_map: id_map(&read("uid_map")?),
+        gid_map: id_map(&read("gid_map")?),
+        setgroups_allowed: read("setgroups")?.trim() == "allow",
+    })
+}
+
+/// Opens a directory that is to become the root directory, and says which it is. The descriptor is closed by
+/// execve(2).
+///
+/// # Errors
+/// What open(2) answered: ENOENT, ENOTDIR, EACCES and so on.
+pub fn open_directory(path: &str) -> Result<(OwnedFd, Directory), Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = || -> rustix::io::Result<(OwnedFd, Directory)> {
+        let fd = openat(rustix::fs::CWD, path, flags, Mode::empty())?;
+        let stat = fstat(&fd)?;
+        Ok((fd, Directory { device: stat.st_dev, inode: stat.st_ino }))
+    };
+    open().map_err(|error| Errno(error.raw_os_error()))
+}
+
+/// Whether a program that holds one of the standard descriptors could type into a terminal there, ioctl_tty(2)
+/// `TIOCSTI`.
+#[must_use]
+pub fn terminal_injection() -> bool {
+    let terminal = |fd: std::os::fd::BorrowedFd<'_>| rustix::termios::isatty(fd);
+    use std::os::fd::AsFd;
+    let passed = terminal(io::stdin().as_fd()) || terminal(io::stdout().as_fd()) || terminal(io::stderr().as_fd());
+    // The switch came with Linux 6.2; a kernel without it always allows.
+    passed && fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti").map_or(true, |text| text.trim() != "0")
+}
+
+/// The host name, gethostname(2).
+#[must_use]
+pub fn name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The processes of the user with that real id, for the message about `RLIMIT_NPROC`.
+#[must_use]
+pub fn tasks_of_user(uid: u32) -> usize {
+    let Ok(processes) = fs::read_dir("/proc") else { return 0 };
+    let of_user = |text: &str| {
+        text.lines().find_map(|line| line.strip_prefix("Uid:")).is_some_and(|ids| {
+            ids.split_ascii_whitespace().next().and_then(|id| id.parse().ok()) == Some(uid)
+        })
+    };
+    processes
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(|entry| fs::read_to_string(entry.path().join("status")).is_ok_and(|text| of_user(&text)))
+        .map(|entry| fs::read_dir(entry.path().join("task")).map_or(1, Iterator::count))
+        .sum()
+}
+
+/// The soft limit on the number of tasks of a user, getrlimit(2) `RLIMIT_NPROC`; `None` for no limit.
+#[must_use]
+pub fn task_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nproc).current
+}
+
+/// `PROC_USER_INIT_INO` of the kernel: the inode of the user namespace that everything began in, where every id
+/// exists.
+const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
+
+fn id_map(text: &str) -> IdMap {
+    let range = |line: &str| {
+        let mut words = line.split_ascii_whitespace().map(|word| word.parse::<u32>());
+        match (words.next(), words.next(), words.next()) {
+            (Some(Ok(inside)), Some(Ok(_)), Some(Ok(length))) => Some((inside, length)),
+            _ => None,
+        }
+    };
+    IdMap(text.lines().filter_map(range).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_is_asked_for_its_last_capability() {
+        let last: u8 = fs::read_to_string("/proc/sys/kernel/cap_last_cap").unwrap().trim().parse().unwrap();
+        assert_eq!(capability_count(), last + 1);
+    }
+
+    #[test]
+    fn maps_are_read() {
+        assert_eq!(id_map("         0       1000          1\n"), IdMap(vec![(0, 1)]));
+        assert!(!id_map("0 1000 1\n1 100000 65536\n").contains(65537));
+        assert!(id_map("0 1000 1\n1 100000 65536\n").contains(65536));
+    }
+}

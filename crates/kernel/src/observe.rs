@@ -1,0 +1,230 @@
+//! Reads the kernel's own account of what threads are: `/proc/…/status` of proc_pid_status(5), prctl(2), stat(2).
+//!
+//! What is read later is opened before the credentials change: the change makes the process undumpable, its
+//! `/proc` entries then belong to root, and a chroot may hide them altogether, proc(5).
+
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, statat};
+use rustix::thread;
+use stepdown_security::capability::CapSet;
+use stepdown_security::credentials::{Credentials, Directory, Ids, Securebits};
+
+use crate::sys;
+
+/// Directories of `/proc/self`, opened while they can be.
+#[derive(Debug)]
+pub struct Witness {
+    process: OwnedFd,
+    tasks: OwnedFd,
+    /// `/proc/self/fd`.
+    pub descriptors: OwnedFd,
+}
+
+/// The status of a thread, as far as `/proc` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The thread's id.
+    pub thread: u32,
+    /// User ids.
+    pub uid: Ids,
+    /// Group ids.
+    pub gid: Ids,
+    /// Supplementary groups, sorted.
+    pub groups: Vec<u32>,
+    /// Inheritable set.
+    pub inheritable: CapSet,
+    /// Permitted set.
+    pub permitted: CapSet,
+    /// Effective set.
+    pub effective: CapSet,
+    /// Bounding set.
+    pub bounding: CapSet,
+    /// Ambient set.
+    pub ambient: CapSet,
+    /// The no_new_privs flag.
+    pub no_new_privs: bool,
+}
+
+impl Witness {
+    /// Opens what [`Witness::threads`] and [`Witness::credentials`] read.
+    ///
+    /// # Errors
+    /// Where `/proc` is not mounted or not readable; then nothing could be proven.
+    pub fn open() -> io::Result<Witness> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let process = rustix::fs::open(c"/proc/self", flags, Mode::empty())?;
+        let tasks = openat(&process, c"task", flags, Mode::empty())?;
+        let descriptors = openat(&process, c"fd", flags, Mode::empty())?;
+        Ok(Witness { process, tasks, descriptors })
+    }
+
+    /// `/proc/self` itself.
+    #[must_use]
+    pub fn process(&self) -> &OwnedFd {
+        &self.process
+    }
+
+    /// The status of every thread of the process, that of the calling one first.
+    ///
+    /// # Errors
+    /// What reading `/proc` answered, and a status that can't be made sense of.
+    pub fn threads(&self) -> io::Result<Vec<Status>> {
+        let own = thread::gettid().as_raw_nonzero().get().unsigned_abs();
+        let listing =
+            openat(&self.tasks, c".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut list = vec![self.status(own)?];
+        for entry in Dir::new(listing)? {
+            let Some(id) = entry?.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok()) else {
+                continue;
+            };
+            if id == own {
+                continue;
+            }
+            match self.status(id) {
+                Ok(status) => list.push(status),
+                // A thread that has ended since has no credentials to look at.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(list)
+    }
+
+    /// The whole credentials of the calling thread, given its status.
+    ///
+    /// # Errors
+    /// What the system calls answered.
+    pub fn credentials(&self, status: Status) -> io::Result<Credentials> {
+        let Status { thread: _, uid, gid, groups, inheritable, permitted, effective, bounding, ambient, no_new_privs } =
+            status;
+        let securebits = Securebits(thread::capabilities_secure_bits()?.bits());
+        Ok(Credentials {
+            uid,
+            gid,
+            groups,
+            permitted,
+            effective,
+            inheritable,
+            bounding,
+            ambient,
+            securebits,
+            no_new_privs,
+            root: directory(c"/")?,
+            working_directory: directory(c".")?,
+            parent_death_signal: sys::parent_death_signal()?,
+        })
+    }
+
+    fn status(&self, thread: u32) -> io::Result<Status> {
+        let path = format!("{thread}/status");
+        let file = openat(&self.tasks, path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut text = Vec::with_capacity(4096);
+        std::fs::File::from(file).read_to_end(&mut text)?;
+        Status::parse(thread, &String::from_utf8_lossy(&text))
+            .map_err(|line| io::Error::new(io::ErrorKind::InvalidData, format!("/proc/self/task/{path}: {line}")))
+    }
+}
+
+impl Status {
+    /// Reads the text of a status file, proc_pid_status(5).
+    ///
+    /// # Errors
+    /// The name of the line that is missing or can't be read.
+    pub fn parse(thread: u32, text: &str) -> Result<Status, String> {
+        let field = |name: &'static str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .map(str::trim)
+                .ok_or_else(|| format!("there is no line {name}"))
+        };
+        let numbers = |name: &'static str| -> Result<Vec<u32>, String> {
+            field(name)?.split_ascii_whitespace().map(|word| word.parse().map_err(|_| unreadable(name))).collect()
+        };
+        let ids = |name: &'static str| match numbers(name)?[..] {
+            [real, effective, saved, filesystem] => Ok(Ids { real, effective, saved, filesystem }),
+            _ => Err(unreadable(name)),
+        };
+        let set = |name: &'static str| {
+            u64::from_str_radix(field(name)?, 16).map(CapSet::from_bits).map_err(|_| unreadable(name))
+        };
+        let mut groups = numbers("Groups")?;
+        groups.sort_unstable();
+        Ok(Status {
+            thread,
+            uid: ids("Uid")?,
+            gid: ids("Gid")?,
+            groups,
+            inheritable: set("CapInh")?,
+            permitted: set("CapPrm")?,
+            effective: set("CapEff")?,
+            bounding: set("CapBnd")?,
+            ambient: set("CapAmb")?,
+            no_new_privs: match field("NoNewPrivs")? {
+                "0" => false,
+                "1" => true,
+                _ => return Err(unreadable("NoNewPrivs")),
+            },
+        })
+    }
+}
+
+/// Whether ids, capability sets and root directory of the calling thread still are these: a short look, by system
+/// calls alone, for after the ways back to privilege were tried.
+///
+/// # Errors
+/// What the system calls answered.
+pub fn still(state: &Credentials) -> io::Result<bool> {
+    let sets = thread::capabilities(None)?;
+    Ok(sets.permitted.bits() == state.permitted.bits()
+        && sets.effective.bits() == state.effective.bits()
+        && sets.inheritable.bits() == state.inheritable.bits()
+        && sys::user_ids()? == (state.uid.real, state.uid.effective, state.uid.saved)
+        && sys::group_ids()? == (state.gid.real, state.gid.effective, state.gid.saved)
+        && directory(c"/")? == state.root
+        && directory(c".")? == state.working_directory)
+}
+
+/// Which directory a path is now.
+pub(crate) fn directory(path: &std::ffi::CStr) -> io::Result<Directory> {
+    let stat = statat(rustix::fs::CWD, path, AtFlags::empty())?;
+    Ok(Directory { device: stat.st_dev, inode: stat.st_ino })
+}
+
+fn unreadable(name: &str) -> String {
+    format!("the line {name} can't be read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_kernel_writes() {
+        let witness = Witness::open().unwrap();
+        let threads = witness.threads().unwrap();
+        let own = witness.credentials(threads[0].clone()).unwrap();
+        assert_eq!(own.uid.real, rustix::process::getuid().as_raw());
+        assert_eq!(own.permitted.bits(), thread::capabilities(None).unwrap().permitted.bits());
+    }
+
+    #[test]
+    fn every_thread_is_seen() {
+        let (send, receive) = std::sync::mpsc::channel::<()>();
+        let witness = Witness::open().unwrap();
+        let before = witness.threads().unwrap().len();
+        let waiting = std::thread::spawn(move || receive.recv());
+        assert!(witness.threads().unwrap().len() > 1);
+        assert!(before >= 1);
+        drop(send);
+        assert!(waiting.join().unwrap().is_err());
+    }
+
+    #[test]
+    fn a_status_cut_short_names_the_line() {
+        assert_eq!(Status::parse(1, "Uid:\t0 0 0 0\n").unwrap_err(), "there is no line Groups");
+        let text = "Groups:\t\nUid:\t0\t0\t0\nGid:\t0\t0\t0\t0\n";
+        assert_eq!(Status::parse(1, text).unwrap_err(), "the line Uid can't be read");
+    }
+}

@@ -1,0 +1,88 @@
+//! Takes the steps of a plan: one system call each, on the calling thread, as the kernel has it.
+//!
+//! rustix's calls are the bare ones: unlike the C library's, its setresuid(2) and the others change the calling
+//! thread alone, which is why a plan is performed only where that thread is the only one. Not for: whether a
+//! step makes sense (crate `security` plans), nor whether it worked (see [`crate::observe`]).
+
+use std::os::fd::BorrowedFd;
+
+use rustix::process::{chdir, chroot, fchdir};
+use rustix::thread::{
+    self, CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid,
+};
+use stepdown_security::capability::{CapSet, Capability};
+use stepdown_security::errno::Errno;
+use stepdown_security::step::Step;
+use stepdown_security::text::CapState;
+use stepdown_security::ways::Way;
+
+use crate::{errno_of, sys};
+
+/// Takes one step. `root` is the directory of `Chroot`, opened before.
+///
+/// # Errors
+/// The error number that the kernel answered with. The state is then as the page of the call says; the only step
+/// of two calls, `Chroot`, may have changed the working directory.
+pub fn perform(step: &Step, root: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
+    let result = match step {
+        Step::SetSecurebits(bits) => {
+            thread::set_capabilities_secure_bits(CapabilitiesSecureBits::from_bits_retain(bits.0))
+        }
+        Step::Chroot { .. } => {
+            // By descriptor, so that the directory that was looked at is the one that is entered.
+            let Some(root) = root else { return Err(Errno(libc::EBADF)) };
+            fchdir(root).and_then(|()| chroot(c"."))
+        }
+        Step::ChdirRoot => chdir(c"/"),
+        Step::SetGroups(groups) => {
+            let groups: Vec<Gid> = groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
+            thread::set_thread_groups(&groups)
+        }
+        Step::SetResGid(gid) => {
+            let gid = Gid::from_raw(*gid);
+            thread::set_thread_res_gid(gid, gid, gid)
+        }
+        Step::DropBounding(capability) => thread::remove_capability_from_bounding_set(only(*capability)),
+        Step::SetKeepCaps(keep) => thread::set_keep_capabilities(*keep),
+        Step::SetResUid(uid) => {
+            let uid = Uid::from_raw(*uid);
+            thread::set_thread_res_uid(uid, uid, uid)
+        }
+        Step::SetCapabilities(state) => thread::set_capabilities(None, sets(state)),
+        Step::ClearAmbient => thread::clear_ambient_capability_set(),
+        Step::RaiseAmbient(capability) => {
+            thread::configure_capability_in_ambient_set(only(*capability), true)
+        }
+        Step::SetParentDeathSignal(signal) => {
+            return sys::set_parent_death_signal(*signal).map_err(|error| errno_of(&error));
+        }
+        Step::SetNoNewPrivs => thread::set_no_new_privs(true),
+    };
+    result.map_err(|error| Errno(error.raw_os_error()))
+}
+
+/// Tries a way back to privilege. It is meant to fail; where it succeeds the process has more than it should.
+///
+/// # Errors
+/// The error number that the kernel refused it with, which is what is hoped for.
+pub fn attempt(way: &Way) -> Result<(), Errno> {
+    let result = match way {
+        Way::Step(step) => return perform(step, None),
+        Way::ChrootAgain => chroot(c"."),
+        Way::LeaveRoot(number) => return sys::fchdir(*number).map_err(|error| errno_of(&error)),
+    };
+    result.map_err(|error| Errno(error.raw_os_error()))
+}
+
+fn only(capability: Capability) -> CapabilitySet {
+    CapabilitySet::from_bits_retain(CapSet::only(capability).bits())
+}
+
+fn sets(state: &CapState) -> CapabilitySets {
+    let set = |set: CapSet| CapabilitySet::from_bits_retain(set.bits());
+    CapabilitySets {
+        effective: set(state.effective),
+        permitted: set(state.permitted),
+        inheritable: set(state.inheritable),
+    }
+}

@@ -1,0 +1,219 @@
+//! All unsafe code of the project: the calls of the C library and of Linux that rustix has no safe form of.
+//!
+//! Each function here is safe to call and turns its arguments and results into Rust's own types; nothing else
+//! happens in this file. Sources: getpwnam(3), getgrnam(3), getgrouplist(3), execve(2), close_range(2), prctl(2),
+//! unshare(2), netdevice(7).
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+/// An entry of the user database, passwd(5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Passwd {
+    pub(crate) name: String,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) home: String,
+}
+
+/// getpwnam_r(3). `Ok(None)` where no source of the name service has the name.
+pub(crate) fn passwd_by_name(name: &CStr) -> io::Result<Option<Passwd>> {
+    // SAFETY: the name is a C string that lives over the call; the rest is `lookup`'s.
+    lookup(|entry, buffer, length, found| unsafe { libc::getpwnam_r(name.as_ptr(), entry, buffer, length, found) }, owned_passwd)
+}
+
+/// getpwuid_r(3). `Ok(None)` where no source of the name service has the id.
+pub(crate) fn passwd_by_id(uid: u32) -> io::Result<Option<Passwd>> {
+    // SAFETY: the pointers are `lookup`'s.
+    lookup(|entry, buffer, length, found| unsafe { libc::getpwuid_r(uid, entry, buffer, length, found) }, owned_passwd)
+}
+
+/// getgrnam_r(3): the group's id. `Ok(None)` where no source of the name service has the name.
+pub(crate) fn group_by_name(name: &CStr) -> io::Result<Option<u32>> {
+    // SAFETY: the name is a C string that lives over the call; the rest is `lookup`'s.
+    lookup(
+        |entry, buffer, length, found| unsafe { libc::getgrnam_r(name.as_ptr(), entry, buffer, length, found) },
+        |entry: &libc::group| entry.gr_gid,
+    )
+}
+
+/// getgrouplist(3): every group that lists the user, and `group`.
+pub(crate) fn group_list(name: &CStr, group: u32) -> io::Result<Vec<u32>> {
+    let mut room: c_int = 64;
+    loop {
+        let mut list: Vec<u32> = vec![0; usize::try_from(room).unwrap_or(0)];
+        let mut count = room;
+        // SAFETY: the list has room for `count` ids and the name is a C string; both outlive the call.
+        let result = unsafe { libc::getgrouplist(name.as_ptr(), group, list.as_mut_ptr(), &raw mut count) };
+        if result >= 0 {
+            // The count that is returned is trusted only as far as the list reaches.
+            list.truncate(usize::try_from(count).unwrap_or(0));
+            return Ok(list);
+        }
+        // -1 and a count that needs no more room is no lack of room: the call failed.
+        if count <= room || room >= 1 << 20 {
+            return Err(io::Error::other("getgrouplist(3) failed"));
+        }
+        room = count;
+    }
+}
+
+/// execve(2). Comes back only when it failed, or claims to have succeeded while this program still runs.
+pub(crate) fn execve(path: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
+    let vector = |strings: &[CString]| -> Vec<*const c_char> {
+        strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+    };
+    let (arguments, environment) = (vector(arguments), vector(environment));
+    // SAFETY: path and both vectors are C strings, the vectors end in null, and all of them outlive the call.
+    let result = unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    if result == 0 {
+        return io::Error::other("execve(2) reported success, but this program is still running");
+    }
+    io::Error::last_os_error()
+}
+
+/// fchdir(2) by number, for a descriptor that nobody in this program owns.
+pub(crate) fn fchdir(number: c_int) -> io::Result<()> {
+    // SAFETY: the call takes a plain number; one that is not open is EBADF.
+    let result = unsafe { libc::fchdir(number) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// fcntl(2) `F_GETFD`: whether the descriptor is closed by execve(2).
+pub(crate) fn is_close_on_exec(number: c_int) -> io::Result<bool> {
+    // SAFETY: the call takes plain numbers; a descriptor that is not open is EBADF.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    if flags >= 0 { Ok(flags & libc::FD_CLOEXEC != 0) } else { Err(io::Error::last_os_error()) }
+}
+
+/// fcntl(2) `F_SETFD`: sets or clears the close-on-exec flag.
+pub(crate) fn set_close_on_exec(number: c_int, set: bool) -> io::Result<()> {
+    let flags = if set { libc::FD_CLOEXEC } else { 0 };
+    // SAFETY: the call takes plain numbers; a descriptor that is not open is EBADF.
+    let result = unsafe { libc::fcntl(number, libc::F_SETFD, flags) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// fstat(2) by number: whether the descriptor is a directory.
+pub(crate) fn is_directory(number: c_int) -> io::Result<bool> {
+    let mut status = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the call fills in the stat structure at the address, which is that of `status`.
+    if unsafe { libc::fstat(number, status.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded and has filled it in.
+    let status = unsafe { status.assume_init() };
+    Ok(status.st_mode & libc::S_IFMT == libc::S_IFDIR)
+}
+
+/// close_range(2) with `CLOSE_RANGE_CLOEXEC`: marks `first` to `last` close-on-exec.
+pub(crate) fn close_on_exec_range(first: u32, last: u32) -> io::Result<()> {
+    // SAFETY: the call takes plain numbers, and marking descriptors closes none in this process.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, libc::CLOSE_RANGE_CLOEXEC) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// prctl(2) `PR_SET_PDEATHSIG`, with any number, real-time signals included.
+pub(crate) fn set_parent_death_signal(signal: c_int) -> io::Result<()> {
+    // SAFETY: the operation takes one plain number.
+    let result = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// prctl(2) `PR_GET_PDEATHSIG`: 0 for none.
+pub(crate) fn parent_death_signal() -> io::Result<c_int> {
+    let mut signal: c_int = 0;
+    // SAFETY: the operation writes one int to the address, which is that of `signal`.
+    let result = unsafe { libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal, 0, 0, 0) };
+    if result == 0 { Ok(signal) } else { Err(io::Error::last_os_error()) }
+}
+
+/// getresuid(2): real, effective and saved.
+pub(crate) fn user_ids() -> io::Result<(u32, u32, u32)> {
+    let (mut real, mut effective, mut saved) = (u32::MAX, u32::MAX, u32::MAX);
+    // SAFETY: the call writes three ids to the addresses of three variables.
+    let result = unsafe { libc::getresuid(&raw mut real, &raw mut effective, &raw mut saved) };
+    if result == 0 { Ok((real, effective, saved)) } else { Err(io::Error::last_os_error()) }
+}
+
+/// getresgid(2): real, effective and saved.
+pub(crate) fn group_ids() -> io::Result<(u32, u32, u32)> {
+    let (mut real, mut effective, mut saved) = (u32::MAX, u32::MAX, u32::MAX);
+    // SAFETY: the call writes three ids to the addresses of three variables.
+    let result = unsafe { libc::getresgid(&raw mut real, &raw mut effective, &raw mut saved) };
+    if result == 0 { Ok((real, effective, saved)) } else { Err(io::Error::last_os_error()) }
+}
+
+/// unshare(2) for namespaces (not for `CLONE_FILES`, which would part descriptor tables under Rust's feet).
+pub(crate) fn unshare_namespaces(user: bool, mount: bool, network: bool) -> io::Result<()> {
+    let mut flags = 0;
+    for (wanted, flag) in [(user, libc::CLONE_NEWUSER), (mount, libc::CLONE_NEWNS), (network, libc::CLONE_NEWNET)] {
+        if wanted {
+            flags |= flag;
+        }
+    }
+    // SAFETY: namespaces change what names mean to the kernel; no memory and no descriptor is affected.
+    let result = unsafe { libc::unshare(flags) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Brings an interface up: netdevice(7) `SIOCGIFFLAGS`, `SIOCSIFFLAGS` with `IFF_UP`.
+pub(crate) fn interface_up(socket: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    // SAFETY: an ifreq of zeros is a valid one: a name of no length and numbers.
+    let mut request: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };
+    if name.len() >= request.ifr_name.len() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = c_char::from_ne_bytes([from]);
+    }
+    // SAFETY: the request is an ifreq that outlives the call, which writes its flags.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: SIOCGIFFLAGS has just written this member of the union.
+    unsafe { request.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short };
+    // SAFETY: the request is an ifreq that outlives the call, which reads it.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Calls one of the `…_r` functions with a buffer that grows as long as ERANGE says it is too small.
+fn lookup<Entry, Owned>(
+    call: impl Fn(*mut Entry, *mut c_char, usize, *mut *mut Entry) -> c_int,
+    own: impl Fn(&Entry) -> Owned,
+) -> io::Result<Option<Owned>> {
+    let mut room = 1024;
+    loop {
+        let mut buffer: Vec<c_char> = vec![0; room];
+        let mut entry = MaybeUninit::<Entry>::uninit();
+        let mut found: *mut Entry = ptr::null_mut();
+        match call(entry.as_mut_ptr(), buffer.as_mut_ptr(), room, &raw mut found) {
+            0 if found.is_null() => return Ok(None),
+            // SAFETY: the call succeeded and points to the entry it filled in, whose strings are in the buffer.
+            0 => return Ok(Some(own(unsafe { &*found }))),
+            // Entries of directory services have been seen with megabytes of members; 64 MiB is no entry.
+            libc::ERANGE if room < 1 << 26 => room *= 4,
+            // getpwnam(3): these mean that there is no such entry.
+            libc::ENOENT | libc::ESRCH => return Ok(None),
+            number => return Err(io::Error::from_raw_os_error(number)),
+        }
+    }
+}
+
+fn owned_passwd(entry: &libc::passwd) -> Passwd {
+    // SAFETY: a passwd entry that was filled in has C strings for its name and home directory.
+    let (name, home) = unsafe { (CStr::from_ptr(entry.pw_name), CStr::from_ptr(entry.pw_dir)) };
+    Passwd {
+        name: name.to_string_lossy().into_owned(),
+        uid: entry.pw_uid,
+        gid: entry.pw_gid,
+        home: home.to_string_lossy().into_owned(),
+    }
+}

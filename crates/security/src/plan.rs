@@ -1,0 +1,116 @@
+//! From a [`Policy`] and the [`Situation`] of a process to the list of steps that leads to the state asked for.
+//!
+//! Every step's outcome is predicted, and a plan whose last state is not exactly the state asked for is not given
+//! out. The order of the steps is [`crate::goal`]'s, the words of a refusal are [`crate::refusal`]'s.
+
+use alloc::vec::Vec;
+
+use stepdown_conf::Finding;
+
+use crate::credentials::{Credentials, differences};
+use crate::errno::Errno;
+use crate::execve::predict_execve;
+use crate::goal::Goal;
+use crate::policy::Policy;
+use crate::refusal;
+use crate::rules::{is_done, predict};
+use crate::situation::{Purpose, Situation};
+use crate::step::Step;
+use crate::ways::{self, Attempt};
+
+/// The steps of a transition, each with the state it leads to, and what must be impossible at its end.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The state it begins in.
+    pub start: Credentials,
+    /// The steps in order; none that would change nothing.
+    pub steps: Vec<PlannedStep>,
+    /// The state it must end in.
+    pub end: Credentials,
+    /// The state after execve(2) of the program, where that is known.
+    pub after_execve: Option<Credentials>,
+    /// What is tried at the end and must fail.
+    pub attempts: Vec<Attempt>,
+    /// Warnings and notes about the plan.
+    pub findings: Vec<Finding>,
+}
+
+/// A step and where it leads.
+#[derive(Clone, Debug)]
+pub struct PlannedStep {
+    /// What is done.
+    pub step: Step,
+    /// The state after it.
+    pub after: Credentials,
+}
+
+/// Plans the transition that `policy` asks for from `situation`.
+///
+/// # Errors
+/// All findings, at least one an error: what is contradictory, unknown to the kernel, not held, or would fail.
+pub fn plan(policy: &Policy, situation: &Situation, purpose: Purpose<'_>) -> Result<Plan, Vec<Finding>> {
+    let mut findings = refusal::of_policy(policy, purpose);
+    findings.extend(refusal::of_situation(policy, situation));
+    let goal = Goal::new(policy, situation, purpose);
+    findings.extend(refusal::of_bounding_set(policy, situation, &goal));
+    if has_error(&findings) {
+        return Err(findings);
+    }
+    let (steps, end) = match predict_all(situation, goal.steps(situation)) {
+        Ok(predicted) => predicted,
+        Err((step, state, errno)) => {
+            findings.push(refusal::of_step(policy, situation, &goal, &step, &state, errno));
+            return Err(findings);
+        }
+    };
+    let left = differences(&goal.state, &end);
+    if !left.is_empty() {
+        findings.push(refusal::of_end(policy, situation, &left));
+        return Err(findings);
+    }
+    let after_execve = match purpose {
+        Purpose::Execute(Some(file)) => match predict_execve(&situation.facts, &end, file) {
+            Ok(after) => {
+                findings.extend(refusal::of_execve(policy, file, &end, &after));
+                Some(after)
+            }
+            Err(errno) => {
+                findings.push(refusal::of_file_capabilities(policy, file, &end, errno));
+                None
+            }
+        },
+        _ => None,
+    };
+    findings.extend(refusal::open_ways(policy, situation, &end));
+    if has_error(&findings) {
+        return Err(findings);
+    }
+    let attempts = ways::attempts(policy, situation, &end);
+    Ok(Plan { start: situation.start.clone(), steps, end, after_execve, attempts, findings })
+}
+
+type Predicted = (Vec<PlannedStep>, Credentials);
+
+/// The steps that change something, each with the state after it.
+fn predict_all(situation: &Situation, steps: Vec<Step>) -> Result<Predicted, (Step, Credentials, Errno)> {
+    let mut state = situation.start.clone();
+    let mut planned = Vec::new();
+    for step in steps {
+        // A step to where the state is already needs no right to take it.
+        if is_done(&state, &step) {
+            continue;
+        }
+        match predict(&situation.facts, &state, &step) {
+            Ok(after) => {
+                state = after.clone();
+                planned.push(PlannedStep { step, after });
+            }
+            Err(errno) => return Err((step, state, errno)),
+        }
+    }
+    Ok((planned, state))
+}
+
+fn has_error(findings: &[Finding]) -> bool {
+    findings.iter().any(Finding::is_error)
+}

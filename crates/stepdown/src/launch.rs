@@ -1,0 +1,93 @@
+//! Executes the program of a proven transition, in the same process.
+
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use stepdown_conf::{Cause, Finding};
+use stepdown_kernel::{errno_of, exec, host};
+use stepdown_security::errno::Errno;
+use stepdown_security::policy::Policy;
+
+use crate::prepare::Ready;
+use crate::transition::Proof;
+
+/// Why no program runs.
+#[derive(Debug)]
+pub struct LaunchError {
+    /// What is wrong.
+    pub finding: Finding,
+    /// What execve(2) answered; `None` where it claimed success.
+    pub errno: Option<Errno>,
+}
+
+/// Replaces this process by the program that `ready` found, with `arguments` (the first is the name it is called by)
+/// and this process's environment, in which HOME, USER and LOGNAME follow the new identity.
+///
+/// Comes back only if that failed; the process has stepped down by then and has to exit.
+#[must_use]
+pub fn execute(ready: &Ready, _proof: &Proof, arguments: &[OsString]) -> LaunchError {
+    let Some(program) = &ready.program else {
+        return LaunchError { finding: no_program("no program was named"), errno: Some(Errno::NOENT) };
+    };
+    let strings = |list: Vec<Vec<u8>>| -> Result<Vec<CString>, _> { list.into_iter().map(CString::new).collect() };
+    let arguments = strings(arguments.iter().map(|argument| argument.as_bytes().to_vec()).collect());
+    let (Ok(arguments), Ok(environment)) = (arguments, strings(environment(&ready.policy))) else {
+        return LaunchError { finding: no_program("an argument contains a NUL byte"), errno: Some(Errno::INVAL) };
+    };
+    let error = exec::execute(&program.path, &arguments, &environment);
+    let path = program.path.to_string_lossy();
+    match error.raw_os_error() {
+        None => LaunchError { finding: no_program(&format!("{path}: {error}")), errno: None },
+        Some(_) => {
+            let errno = errno_of(&error);
+            LaunchError { finding: refused(&path, errno, ready), errno: Some(errno) }
+        }
+    }
+}
+
+/// The environment of the program: this process's, with HOME, USER and LOGNAME of the policy's user.
+fn environment(policy: &Policy) -> Vec<Vec<u8>> {
+    let own = policy.environment();
+    let mut list: Vec<Vec<u8>> = std::env::vars_os()
+        .filter(|(name, _)| !own.iter().any(|(replaced, _)| name == replaced))
+        .map(|(name, value)| [name.into_vec(), value.into_vec()].join(&b'='))
+        .collect();
+    list.extend(own.iter().map(|(name, value)| format!("{name}={value}").into_bytes()));
+    list
+}
+
+fn refused(path: &str, errno: Errno, ready: &Ready) -> Finding {
+    let user = ready.policy.user.value.id;
+    let finding = Finding::error("not-executed", Cause::Host, format!("{path} was not executed: {errno}"));
+    match errno {
+        // Since Linux 3.1 it is not setresuid(2) but the execve(2) after it that fails over this limit.
+        Errno::AGAIN => {
+            let limit = host::task_limit().map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+            finding
+                .because(format!(
+                    "user {user} has {} tasks and the limit is {limit} (RLIMIT_NPROC); execve(2) fails over it after a change of user",
+                    host::tasks_of_user(user)
+                ))
+                .hint("raise the limit where the server is started (ulimit -u, LimitNPROC=), or stop some of the user's processes")
+        }
+        Errno::ACCES => finding
+            .because(format!("user {user} may not execute it, or not search a directory on the way to it"))
+            .hint(format!("see `namei -l {path}`")),
+        Errno::NOENT => finding
+            .because("it was there a moment ago, so what is missing is its interpreter or loader, in the new root directory if there is one")
+            .hint(format!("see `head -c 80 {path}` for a script, `ldd {path}` for a binary")),
+        Errno(8) => finding
+            .because("it is neither a binary for this machine nor a script that begins with #!")
+            .hint("add a first line such as #!/bin/sh"),
+        Errno::PERM => finding
+            .because("a file with capabilities that the bounding set does not allow, a mount without exec rights, or a security module")
+            .hint(format!("see `getcap {path}`")),
+        _ => finding.because("so execve(2) has it").hint("see execve(2), section ERRORS"),
+    }
+}
+
+fn no_program(message: &str) -> Finding {
+    Finding::error("not-executed", Cause::Host, message.to_owned())
+        .because("the process has stepped down, and there is nothing to execute")
+        .hint("see execve(2)")
+}

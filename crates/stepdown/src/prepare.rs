@@ -1,0 +1,157 @@
+//! From a configuration to a transition that is ready to be performed, the process still being untouched.
+//!
+//! Everything that can be refused is refused here: the text, the names, what this host allows, the program.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use stepdown_conf::{Cause, Config, Finding};
+use stepdown_kernel::observe::Witness;
+use stepdown_kernel::program::{self, Program, ProgramError};
+use stepdown_kernel::{accounts, descriptors, host};
+use stepdown_security::plan::{Plan, plan};
+use stepdown_security::policy::Policy;
+use stepdown_security::request::Request;
+use stepdown_security::situation::{Purpose, Situation};
+
+/// A transition that is ready: nothing has changed yet.
+#[derive(Debug)]
+pub struct Ready {
+    /// What is asked for.
+    pub policy: Policy,
+    /// Where the process stands.
+    pub situation: Situation,
+    /// The steps, and the state they must lead to.
+    pub plan: Plan,
+    /// The program to execute, where one was named.
+    pub program: Option<Program>,
+    /// Warnings and notes, from the files to the plan.
+    pub findings: Vec<Finding>,
+    pub(crate) witness: Witness,
+    pub(crate) root: Option<OwnedFd>,
+}
+
+/// What is to happen at the end of the transition.
+#[derive(Clone, Copy, Debug)]
+pub enum End<'a> {
+    /// This program is executed: its name or path, as execvp(3) takes it.
+    Execute(&'a [u8]),
+    /// Some program is executed, which is not known yet.
+    ExecuteSomething,
+    /// The process goes on itself.
+    Stay,
+}
+
+/// Why there is nothing ready.
+#[derive(Debug)]
+pub enum Refusal {
+    /// These findings, at least one of them an error; warnings and notes among them.
+    Findings(Vec<Finding>),
+    /// The program can't be executed; everything else is as it should be.
+    Program(Box<ProgramError>),
+}
+
+/// Prepares the transition that the `Security` scope of `config` asks for. `pass` are the descriptors above 2 that the
+/// program is to get.
+///
+/// # Errors
+/// All that is wrong, see [`Refusal`]. Nothing has changed then, and nothing has when this succeeds.
+pub fn prepare(config: &Config, end: End<'_>, pass: &[i32]) -> Result<Ready, Refusal> {
+    let mut findings = config.notes().to_vec();
+    let (request, warnings) = match Request::read(config, host::capability_count()) {
+        Ok(read) => read,
+        Err(errors) => {
+            findings.extend(errors);
+            return Err(Refusal::Findings(findings));
+        }
+    };
+    findings.extend(warnings);
+    let answers = accounts::answer(&request.questions());
+    let policy = match request.resolve(answers) {
+        Ok(policy) => policy,
+        Err(errors) => {
+            findings.extend(errors);
+            return Err(Refusal::Findings(findings));
+        }
+    };
+    let refuse = |mut findings: Vec<Finding>, finding| {
+        findings.push(finding);
+        Refusal::Findings(findings)
+    };
+    let (witness, mut situation) = match look_around(pass) {
+        Ok(seen) => seen,
+        Err(finding) => return Err(refuse(findings, *finding)),
+    };
+    let root = match policy.chroot.as_ref().map(|chroot| host::open_directory(&chroot.value)) {
+        None => None,
+        Some(Ok((root, directory))) => {
+            situation.chroot = Some(Ok(directory));
+            Some(root)
+        }
+        Some(Err(errno)) => {
+            situation.chroot = Some(Err(errno));
+            None
+        }
+    };
+    let program = match end {
+        // With a chroot directory that can't be opened, there is nowhere to look.
+        End::Execute(name) if !matches!(situation.chroot, Some(Err(_))) => {
+            Some(program::find(name, &search_path(), root.as_ref().map(AsFd::as_fd)))
+        }
+        _ => None,
+    };
+    let purpose = match (end, &program) {
+        (End::Stay, _) => Purpose::Stay,
+        (_, Some(Ok(program))) => Purpose::Execute(Some(&program.file)),
+        _ => Purpose::Execute(None),
+    };
+    let mut plan = match plan(&policy, &situation, purpose) {
+        Ok(plan) => plan,
+        Err(errors) => {
+            findings.extend(errors);
+            return Err(Refusal::Findings(findings));
+        }
+    };
+    findings.append(&mut plan.findings);
+    let program = program.transpose().map_err(|error| Refusal::Program(Box::new(error)))?;
+    Ok(Ready { policy, situation, plan, program, findings, witness, root })
+}
+
+/// Reads where the process stands.
+fn look_around(pass: &[i32]) -> Result<(Witness, Situation), Box<Finding>> {
+    let no_proof = |error: std::io::Error| {
+        Box::new(
+            Finding::error("no-proc", Cause::Host, format!("/proc/self can't be read: {error}"))
+                .because("it is the kernel's own account of every thread, and without it nothing could be proven")
+                .hint("mount -t proc proc /proc"),
+        )
+    };
+    let witness = Witness::open().map_err(no_proof)?;
+    let mut threads = witness.threads().map_err(no_proof)?;
+    if threads.len() > 1 {
+        return Err(Box::new(
+            Finding::error(
+                "several-threads",
+                Cause::Host,
+                format!("this process has {} threads, and credentials belong to threads", threads.len()),
+            )
+            .because("a change made by one of them would leave the others as they are, root included")
+            .hint("step down before any thread is started; look for LD_PRELOAD where nothing should have started one"),
+        ));
+    }
+    let start = witness.credentials(threads.remove(0)).map_err(no_proof)?;
+    let facts = host::facts(&witness).map_err(no_proof)?;
+    let descriptors = descriptors::passed(pass).map_err(|number| {
+        Box::new(
+            Finding::error("descriptor-not-open", Cause::Host, format!("descriptor {number} is not open"))
+                .because("it was to be passed to the program")
+                .hint("open it where the program is started, such as 3<file in a shell"),
+        )
+    })?;
+    let terminal_injection = host::terminal_injection();
+    Ok((witness, Situation { facts, start, chroot: None, descriptors, terminal_injection }))
+}
+
+fn search_path() -> Vec<u8> {
+    use std::os::unix::ffi::OsStringExt;
+    std::env::var_os("PATH").map_or_else(|| program::DEFAULT_PATH.into(), OsStringExt::into_vec)
+}

@@ -1,0 +1,126 @@
+//! Reads a configuration from files: the loader that crate `conf` asks, and where the main file is looked for.
+//!
+//! Follows `docs/language.md`, "Files". What root may read is decided by `stepdown_kernel::files`.
+
+use std::path::Path;
+
+use stepdown_conf::{Cause, Config, Finding, LoadError, Loaded, Loader, node_name, search_path};
+use stepdown_kernel::files::{self, Contents, ReadError, Trust};
+use stepdown_kernel::host;
+
+/// The directory that the search path begins at.
+pub const CONFIGURATION_DIRECTORY: &str = "/etc/stepdown";
+
+/// The name of the main file, looked for along the search path.
+pub const MAIN_FILE: &str = "stepdown.conf";
+
+/// The environment variables that replace the search path, the first that is set counts.
+pub const SEARCH_PATH_VARIABLES: [&str; 2] = ["STEPDOWN_CONF_PATH", "EC_CONF_SEARCH_PATH"];
+
+/// Loads the configuration: `file`, or the main file along the search path.
+///
+/// # Errors
+/// Everything that is wrong with the files, at least one finding an error. Where there is no main file at all, one
+/// finding with the code `no-configuration`.
+pub fn load(file: Option<&Path>) -> Result<Config, Vec<Finding>> {
+    let path = path();
+    match file {
+        Some(file) => {
+            let Some(name) = file.to_str() else {
+                return Err(vec![
+                    Finding::error(
+                        "name-not-utf-8",
+                        Cause::Host,
+                        format!("the name of {} is not valid UTF-8", file.display()),
+                    )
+                    .because("places in files are reported by name")
+                    .hint("rename it"),
+                ]);
+            };
+            Config::load(name, &path, &mut FileLoader)
+        }
+        None => Config::find(MAIN_FILE, &path, &mut FileLoader),
+    }
+}
+
+/// The directories that files are looked for in, first hit wins.
+#[must_use]
+pub fn path() -> Vec<String> {
+    let replaced = SEARCH_PATH_VARIABLES
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    search_path(CONFIGURATION_DIRECTORY, node_name(&host::name()), replaced.as_deref())
+}
+
+/// Gives crate `conf` the files it asks for, read as [`files::read`] reads.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FileLoader;
+
+impl Loader for FileLoader {
+    fn load(&mut self, path: &str) -> Result<Loaded, LoadError> {
+        match files::read(Path::new(path), Trust::AsRoot) {
+            Ok(Contents::File { identity, bytes, writable }) => {
+                Ok(Loaded::File { identity, text: bytes, writable })
+            }
+            Ok(Contents::Directory { names }) => Ok(Loaded::Directory { names }),
+            Err(ReadError::NotFound) => Err(LoadError::NotFound),
+            Err(error) => Err(refused(path, error)),
+        }
+    }
+}
+
+/// Reads one file for its form alone and says what is wrong with it; whoever may have written it.
+#[must_use]
+pub fn syntax(path: &str) -> Vec<Finding> {
+    match files::read(Path::new(path), Trust::Anybody) {
+        Ok(Contents::File { bytes, .. }) => stepdown_conf::syntax(path, &bytes),
+        Ok(Contents::Directory { .. }) => {
+            vec![Finding::error("not-a-file", Cause::Host, format!("{path} is a directory, not a file"))]
+        }
+        Err(error) => {
+            let (message, why, hint) = match refused(path, error) {
+                LoadError::Refused { message, why, hint } => (message, why, hint),
+                LoadError::NotFound => (format!("{path}: there is no such file"), None, None),
+            };
+            let mut finding = Finding::error("not-readable", Cause::Host, message);
+            (finding.why, finding.hint) = (why, hint);
+            vec![finding]
+        }
+    }
+}
+
+fn refused(path: &str, error: ReadError) -> LoadError {
+    let (message, why, hint) = match error {
+        ReadError::NotFound => return LoadError::NotFound,
+        ReadError::System(what, error) => {
+            (format!("failed to {what} {path}: {}", words(&error)), None, Some(format!("see `namei -l {path}`")))
+        }
+        ReadError::NotRegular(kind) => (
+            format!("{path} is {kind}, not a file"),
+            Some("only regular files and directories are read; anything else could wait for ever".to_owned()),
+            None,
+        ),
+        ReadError::TooLarge(limit) => (
+            format!("{path} is larger than {} MiB", limit >> 20),
+            Some("a configuration is read whole, in bounded memory".to_owned()),
+            None,
+        ),
+        ReadError::Untrusted(what, how) => {
+            let what = what.display();
+            let message = if what.to_string() == path {
+                format!("{path} is not trusted: {how}")
+            } else {
+                format!("{path} is not trusted because of {what}: {how}")
+            };
+            let why = "this process is root, and whoever can change the file decides what root does";
+            (message, Some(why.to_owned()), Some(format!("chown root {what} && chmod go-w {what}")))
+        }
+    };
+    LoadError::Refused { message, why, hint }
+}
+
+/// An error of the system without the “(os error 13)” that the standard library adds.
+fn words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}

@@ -1,0 +1,142 @@
+//! Performs a plan and proves that it led where it must: the kernel is read, not believed.
+//!
+//! A system call that fails, one that reports success and did nothing, a thread left behind: each ends in a
+//! [`Finding`], after which the process has to exit. Nothing goes back, and nothing tries a weaker way.
+
+use std::os::fd::AsFd;
+
+use stepdown_conf::{Cause, Finding};
+use stepdown_kernel::observe::{Status, Witness};
+use stepdown_kernel::{descriptors, observe, perform};
+use stepdown_security::credentials::{Credentials, Difference, differences};
+use stepdown_security::ways::{Attempt, Way};
+
+use crate::prepare::Ready;
+
+/// What was proven.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// The state of the process, as the kernel has it.
+    pub state: Credentials,
+    /// How many threads were looked at.
+    pub threads: usize,
+    /// The descriptors that execve(2) leaves open.
+    pub descriptors: Vec<i32>,
+    /// The ways to more privilege that were tried, and refused by the kernel as they must be.
+    pub attempts: Vec<Attempt>,
+}
+
+/// Performs the plan of `ready` on this process and proves the state it is then in.
+///
+/// # Errors
+/// What failed, or differs from what was asked for. The process is then in an unknown state between the two and must
+/// exit.
+pub fn apply(ready: &Ready) -> Result<Proof, Box<Finding>> {
+    descriptors::close_others_on_exec(&ready.situation.descriptors).map_err(|errno| {
+        failure("descriptors-not-closed", format!("descriptors could not be marked close-on-exec: {errno}"))
+    })?;
+    let total = ready.plan.steps.len();
+    for (index, planned) in ready.plan.steps.iter().enumerate() {
+        perform::perform(&planned.step, ready.root.as_ref().map(AsFd::as_fd)).map_err(|errno| {
+            let step = &planned.step;
+            failure(
+                "step-failed",
+                format!("step {} of {total}, {step}: {} answered {errno}", index + 1, step.call()),
+            )
+        })?;
+    }
+    let (state, threads) = observe(&ready.witness)?;
+    let left = differences(&ready.plan.end, &state);
+    if !left.is_empty() {
+        return Err(not_proven(&left));
+    }
+    let open = proven_descriptors(ready)?;
+    for attempt in &ready.plan.attempts {
+        try_way_back(attempt)?;
+    }
+    let still = observe::still(&state).map_err(|error| unreadable(&error))?;
+    if !still {
+        let (now, _) = observe(&ready.witness)?;
+        return Err(not_proven(&differences(&state, &now)));
+    }
+    Ok(Proof { state, threads, descriptors: open, attempts: ready.plan.attempts.clone() })
+}
+
+/// The state of this thread, when every other has the same.
+fn observe(witness: &Witness) -> Result<(Credentials, usize), Box<Finding>> {
+    let threads = witness.threads().map_err(|error| unreadable(&error))?;
+    let count = threads.len();
+    let mut threads = threads.into_iter();
+    let Some(own) = threads.next() else {
+        return Err(unreadable(&std::io::Error::from(std::io::ErrorKind::UnexpectedEof)));
+    };
+    for other in threads {
+        if (Status { thread: own.thread, ..other.clone() }) != own {
+            return Err(failure(
+                "thread-left-behind",
+                format!("thread {} is not in the state that was asked for; another was started meanwhile", other.thread),
+            ));
+        }
+    }
+    let state = witness.credentials(own).map_err(|error| unreadable(&error))?;
+    Ok((state, count))
+}
+
+fn proven_descriptors(ready: &Ready) -> Result<Vec<i32>, Box<Finding>> {
+    let open =
+        descriptors::open_after_exec(&ready.witness.descriptors).map_err(|error| unreadable(&error))?;
+    let expected: Vec<i32> = ready.situation.descriptors.iter().map(|descriptor| descriptor.number).collect();
+    if open == expected {
+        return Ok(open);
+    }
+    Err(failure(
+        "descriptors-differ",
+        format!("the program would get the descriptors {open:?}, and should get {expected:?}"),
+    ))
+}
+
+fn try_way_back(attempt: &Attempt) -> Result<(), Box<Finding>> {
+    let expected = attempt.expected;
+    match perform::attempt(&attempt.way) {
+        Err(errno) if errno == expected => Ok(()),
+        Err(errno) => Err(failure(
+            "way-back-unclear",
+            format!("{}: the kernel answered {errno}, and should have answered {expected}", words(&attempt.way)),
+        )),
+        Ok(()) => Err(failure(
+            "way-back-open",
+            format!("{}: the kernel allowed it, and should have answered {expected}", words(&attempt.way)),
+        )),
+    }
+}
+
+/// A way back to privilege, said to a person.
+#[must_use]
+pub fn words(way: &Way) -> String {
+    match way {
+        Way::Step(step) => step.to_string(),
+        Way::ChrootAgain => "make another directory the root directory".to_owned(),
+        Way::LeaveRoot(number) => format!("leave the root directory through descriptor {number}"),
+    }
+}
+
+fn not_proven(left: &[Difference]) -> Box<Finding> {
+    let words: Vec<String> = left
+        .iter()
+        .map(|difference| {
+            format!("{} is {}, should be {}", difference.what, difference.found, difference.expected)
+        })
+        .collect();
+    failure("not-proven", format!("the kernel's account differs from what was asked for: {}", words.join("; ")))
+}
+
+fn unreadable(error: &std::io::Error) -> Box<Finding> {
+    failure("not-observable", format!("the kernel's account of this process can't be read: {error}"))
+}
+
+fn failure(code: &'static str, message: String) -> Box<Finding> {
+    let why = "every step reported by the kernel is checked against the kernel's own account before a program is started";
+    let hint = "no program was started; look for a seccomp filter, a security module or a preloaded library that \
+                interferes with this system call";
+    Box::new(Finding::error(code, Cause::Host, message).because(why).hint(hint))
+}
