@@ -52,8 +52,9 @@ impl Lines {
 
     /// The place of some bytes, and of the whole of each character that any of them belongs to.
     pub(crate) fn place(&self, file: &str, text: &str, range: Range<usize>) -> Place {
-        let start = text.floor_char_boundary(range.start);
-        let end = text.ceil_char_boundary(range.end);
+        let boundary = |at: &usize| text.is_char_boundary(*at);
+        let start = (0..=range.start.min(text.len())).rev().find(boundary).unwrap_or(0);
+        let end = (range.end..text.len()).find(boundary).unwrap_or(text.len());
         let block = (start / BLOCK).min(self.blocks.len() - 1);
         let at = self.blocks[block].after(&text.as_bytes()[block * BLOCK..start]);
 
