@@ -3,6 +3,9 @@
 //! Expectations are text beside the fixtures. `UPDATE_EXPECTATIONS=1 cargo test -p stepdown-conf` writes them anew; read
 //! the difference before it is committed.
 
+#![allow(clippy::unwrap_used, reason = "a test that finds nothing to unwrap has failed")]
+
+mod documented;
 mod fixtures;
 mod forms;
 mod limits;
