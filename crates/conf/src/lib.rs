@@ -50,7 +50,7 @@ pub const MAX_TOTAL_BYTES: u64 = 128 << 20;
 pub const MAX_INCLUSIONS: u32 = 10_000;
 /// How deep inclusions may follow each other.
 pub const MAX_INCLUDE_DEPTH: usize = 64;
-/// How deep the scopes of one file may nest.
+/// How deep scopes may nest, in one file and across inclusions.
 pub const MAX_DEPTH: usize = 200;
 /// The longest name, word or string, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;

@@ -8,6 +8,7 @@ use crate::finding::{Cause, Finding, shown};
 use crate::load::File;
 use crate::source::Span;
 use crate::tree::{Kind, significant};
+use crate::{MAX_DEPTH, MAX_ERRORS};
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -227,6 +228,9 @@ impl<'f> Merging<'f> {
         if let Some(first) = mixed {
             self.mixed(first, named);
         }
+        if self.open.len() == MAX_DEPTH {
+            self.too_deep(file, name);
+        }
         self.enter(kind, instance, parent, definition);
         open
     }
@@ -253,6 +257,17 @@ impl<'f> Merging<'f> {
         }
     }
 
+    /// No file nests too deep by itself, but with what is included inside its scopes it may.
+    fn too_deep(&mut self, file: u32, name: usize) {
+        let file = &self.files[file as usize];
+        let piece = file.tree.pieces[name];
+        let message = format!("more than {MAX_DEPTH} scopes are nested here, across inclusions");
+        let finding = Finding::error("too-deep", Cause::Text, message)
+            .at(file.place(piece.start, piece.end))
+            .because(format!("scopes nest at most {MAX_DEPTH} deep"));
+        self.report(finding);
+    }
+
     /// A scope type is used both ways; `second` says which way came second.
     fn mixed(&mut self, first: [u32; 2], second: usize) {
         let span_of = |definition: u32| {
@@ -273,7 +288,11 @@ impl<'f> Merging<'f> {
                 .at(file.place(piece.start, piece.end))
                 .because("a type of scope either always has an instance, or never")
                 .related(other_file.place(other.start, other.end), there);
-        if self.findings.len() < crate::MAX_ERRORS {
+        self.report(finding);
+    }
+
+    fn report(&mut self, finding: Finding) {
+        if self.findings.len() < MAX_ERRORS {
             self.findings.push(finding);
         }
     }

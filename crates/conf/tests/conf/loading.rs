@@ -257,6 +257,16 @@ fn files_that_include_each_other_many_times_over_are_limited() {
 }
 
 #[test]
+fn scopes_nest_no_deeper_across_inclusions_than_in_one_file() {
+    let nested = |depth: usize, inner: &str| "a{".repeat(depth) + inner + &"}".repeat(depth);
+    let inner = nested(100, "x = 1");
+    assert!(load(&[("/etc/main", &nested(100, "include b")), ("/etc/b", &inner)]).is_ok());
+    let all = refused(&[("/etc/main", &nested(101, "include b")), ("/etc/b", &inner)]);
+    assert_eq!((codes(&all), all[0].cause), (vec!["too-deep"], Cause::Text));
+    assert_eq!(all[0].place.as_ref().unwrap().file, "/etc/b");
+}
+
+#[test]
 fn a_chain_of_inclusions_ends() {
     let files = (0..100).map(|n| (&*format!("/etc/{n}").leak(), format!("include {}", n + 1))).collect();
     let all = Config::load("/etc/0", &[], &mut Texts { files, asked: Vec::new() }).unwrap_err();
