@@ -144,7 +144,7 @@ impl fmt::Display for Finding {
 /// `file:line:column`.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", shown(&self.file), self.line, self.column)
+        write!(f, "{}:{}:{}", shown_path(&self.file), self.line, self.column)
     }
 }
 
@@ -173,19 +173,26 @@ impl fmt::Display for Cause {
 /// Text of a file, made fit for a message: control characters, and those that reorder or hide what is around them,
 /// are written as escapes; after 60 characters it ends in `…`.
 pub fn shown(text: &str) -> Shown<'_> {
-    Shown(text)
+    Shown { text, longest: 60 }
 }
 
-/// See [`shown`].
+/// A path, made fit for a message as by [`shown`], but not cut, for then it would name another file.
+pub fn shown_path(path: &str) -> Shown<'_> {
+    Shown { text: path, longest: usize::MAX }
+}
+
+/// See [`shown`] and [`shown_path`].
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a>(&'a str);
+pub struct Shown<'a> {
+    text: &'a str,
+    longest: usize,
+}
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
-        for (count, character) in self.0.chars().enumerate() {
-            // File names are shown through here too, and are useless when cut; paths end at 4096 bytes.
-            if count == 60 && !self.0.starts_with('/') || count == 4096 {
+        for (count, character) in self.text.chars().enumerate() {
+            if count == self.longest {
                 return f.write_char('…');
             }
             match character {
@@ -197,5 +204,33 @@ impl fmt::Display for Shown<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn a_finding_is_one_safe_line() {
+        let place = Place {
+            file: "/etc/a\nb".into(),
+            line: 3,
+            column: 7,
+            excerpt: String::new(),
+            excerpt_column: 0,
+            width: 1,
+        };
+        let finding = Finding::error("bad-name", Cause::Syntax, format!("`{}`", shown("\u{1b}[2J\u{202e}é")));
+        assert_eq!(format!("{finding}"), "error: `\\u{1b}[2J\\u{202e}é`");
+        assert_eq!(format!("{}", finding.at(place)), "/etc/a\\nb:3:7: error: `\\u{1b}[2J\\u{202e}é`");
+    }
+
+    #[test]
+    fn text_is_cut_and_a_path_is_not() {
+        let long = "x".repeat(100);
+        assert_eq!(format!("{}", shown(&long)), "x".repeat(60) + "…");
+        assert_eq!(format!("{}", shown_path(&long)), long);
     }
 }

@@ -4,7 +4,7 @@
 //! files, bytes and depth are limited, counting a file each time it is included, so that files which include each other
 //! many times over cannot cost more than one that is too large.
 
-use crate::finding::{Cause, Finding, shown};
+use crate::finding::{Cause, Finding, shown_path};
 use crate::load::{File, LoadError, Loaded, Loader, ReadOnly, read};
 use crate::paths::{Entry, candidates, entry, join};
 use crate::source::Span;
@@ -66,7 +66,7 @@ impl<'l> Reading<'l> {
                     return self.findings.push(refused(message, why, hint));
                 }
                 Ok(Loaded::Directory { .. }) => {
-                    let message = format!("`{}` is a directory", shown(path));
+                    let message = format!("`{}` is a directory", shown_path(path));
                     let finding = Finding::error("not-a-file", Cause::Host, message);
                     return self.findings.push(finding.because("the main configuration is one file"));
                 }
@@ -77,7 +77,7 @@ impl<'l> Reading<'l> {
             }
         }
         let message = match paths {
-            [path] => format!("no configuration found: there is no `{}`", shown(path)),
+            [path] => format!("no configuration found: there is no `{}`", shown_path(path)),
             _ => "no configuration found".to_string(),
         };
         let finding = Finding::error("no-configuration", Cause::Host, message);
@@ -171,7 +171,7 @@ impl<'l> Reading<'l> {
                 other => return self.one(candidate, other, span, readonly).into_iter().collect(),
             }
         }
-        let message = format!("there is no `{}` to include", shown(path));
+        let message = format!("there is no `{}` to include", shown_path(path));
         let finding =
             Finding::error("include-not-found", Cause::Host, message).because(looked_for(candidates));
         self.error_at(span, finding.hint("create it, or remove the inclusion: none is optional"));
@@ -191,7 +191,7 @@ impl<'l> Reading<'l> {
             match entry(&name) {
                 Entry::Hidden => continue,
                 Entry::LeftBehind => {
-                    let message = format!("`{}` is not included", shown(&path));
+                    let message = format!("`{}` is not included", shown_path(&path));
                     let finding = Finding::note("file-skipped", Cause::Host, message).because(
                         "names that end in `~`, `.bak`, `.dpkg-*` or `.rpm*` are copies left behind",
                     );
@@ -207,14 +207,15 @@ impl<'l> Reading<'l> {
             }
             match self.load(&path) {
                 Ok(Loaded::Directory { .. }) => {
-                    let message = format!("the directory `{}` is not included", shown(&path));
+                    let message = format!("the directory `{}` is not included", shown_path(&path));
                     let finding = Finding::note("directory-skipped", Cause::Host, message)
                         .because("including a directory means the files in it, not its subdirectories");
                     self.error_at(span, finding);
                     self.count(1);
                 }
                 Err(LoadError::NotFound) => {
-                    let message = format!("`{}` is listed in its directory, but is not there", shown(&path));
+                    let message =
+                        format!("`{}` is listed in its directory, but is not there", shown_path(&path));
                     let finding = Finding::error("include-not-found", Cause::Host, message);
                     self.error_at(span, finding.hint("is it a symbolic link that leads nowhere?"));
                 }
@@ -280,14 +281,14 @@ impl<'l> Reading<'l> {
         let mut related = Vec::new();
         for &(file, span) in &self.chain[from..] {
             let file = &self.files[file as usize];
-            let _ = write!(chain, "{} → ", shown(&file.path));
+            let _ = write!(chain, "{} → ", shown_path(&file.path));
             related.push((file.place(span.start, span.end), "included here".to_string()));
         }
         related.pop();
         let first = &self.files[self.chain[from].0 as usize];
-        let message = format!("`{}` includes itself", shown(&first.path));
+        let message = format!("`{}` includes itself", shown_path(&first.path));
         let mut finding = Finding::error("include-cycle", Cause::Text, message)
-            .because(format!("{chain}{}", shown(&first.path)))
+            .because(format!("{chain}{}", shown_path(&first.path)))
             .hint("remove one of these inclusions");
         finding.related = related;
         self.error_at(span, finding);
@@ -322,7 +323,7 @@ impl<'l> Reading<'l> {
                     return self.error_at(span, refused(message, why, hint));
                 }
                 Ok(Loaded::Directory { .. }) => {
-                    let message = format!("`{}` is a directory", shown(candidate));
+                    let message = format!("`{}` is a directory", shown_path(candidate));
                     let finding = Finding::error("not-a-file", Cause::Host, message);
                     return self.error_at(span, finding.because("`Local_Changes_File` names one file"));
                 }
@@ -339,7 +340,7 @@ impl<'l> Reading<'l> {
                 }
             }
         }
-        let message = format!("there is no `{}` yet", shown(&path));
+        let message = format!("there is no `{}` yet", shown_path(&path));
         let finding = Finding::note("no-local-changes", Cause::Host, message)
             .because("`Local_Changes_File` may be missing until a change is written to it");
         self.error_at(span, finding);
@@ -401,7 +402,8 @@ fn refused(message: String, why: Option<String>, hint: Option<String>) -> Findin
 }
 
 fn not_last(path: &str) -> Finding {
-    let message = format!("`Local_Changes_File` names `{}`, which is part of the configuration", shown(path));
+    let message =
+        format!("`Local_Changes_File` names `{}`, which is part of the configuration", shown_path(path));
     Finding::error("local-changes-file", Cause::Text, message)
         .because("it is read after every other file, so it can be neither the main file nor an included one")
 }
@@ -409,7 +411,7 @@ fn not_last(path: &str) -> Finding {
 fn looked_for(paths: &[String]) -> String {
     let mut text = "looked for ".to_string();
     for (index, path) in paths.iter().enumerate() {
-        let _ = write!(text, "{}`{}`", if index == 0 { "" } else { ", then " }, shown(path));
+        let _ = write!(text, "{}`{}`", if index == 0 { "" } else { ", then " }, shown_path(path));
     }
     text
 }

@@ -93,7 +93,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// Passes over bytes of a class and gives the classes met.
-    #[inline]
+    #[inline(always)]
     fn skip(&mut self, wanted: u8) -> u8 {
         // A local position stays in a register; this loop sees every byte of the file.
         let mut met = 0;
@@ -221,6 +221,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
+    #[inline(never)]
     fn line_comment(&mut self) {
         let start = self.pos;
         let rest = &self.bytes[start..];
@@ -235,6 +236,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
+    #[inline(never)]
     fn block_comment(&mut self) {
         let start = self.pos;
         let Some(length) = self.bytes[start + 2..].windows(2).position(|pair| pair == b"*/") else {

@@ -31,7 +31,7 @@ extern crate alloc;
 extern crate std;
 
 pub use config::{Assignment, Config, Scope, Setting};
-pub use finding::{Cause, Finding, Place, Severity, Shown, shown};
+pub use finding::{Cause, Finding, Place, Severity, Shown, shown, shown_path};
 pub use load::{File, LoadError, Loaded, Loader, ReadOnly};
 pub use nearest::nearest;
 pub use paths::{node_name, search_path};

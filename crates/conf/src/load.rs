@@ -176,7 +176,7 @@ pub(crate) fn read(name: &str, bytes: Cow<'_, [u8]>) -> ((String, Tree), Vec<Fin
         );
     }
     if invalid.len() > shown && !utf16 {
-        let message = format!("more than {shown} places in `{}` are not UTF-8", crate::shown(name));
+        let message = format!("more than {shown} places in `{}` are not UTF-8", crate::shown_path(name));
         findings.push(syntax_error("too-many-errors", message));
     }
     let (tree, more) = Tree::parse(name, &text);

@@ -5,7 +5,7 @@
 //! than a few times, so time and memory are bounded by the size of the file.
 
 use crate::chars::{WORD, class};
-use crate::finding::{Cause, Finding, shown};
+use crate::finding::{Cause, Finding, shown, shown_path};
 use crate::lex::{Lexer, Mark, syntax};
 use crate::tree::{Kind, Notable, Tree};
 use crate::{MAX_DEPTH, MAX_FILE_BYTES, chars, unclosed};
@@ -34,7 +34,7 @@ impl Tree {
 
 /// The error for a file above the limit.
 pub(crate) fn too_large(name: &str, bytes: usize) -> Finding {
-    syntax("file-too-large", format!("`{}` has {bytes} bytes", shown(name)))
+    syntax("file-too-large", format!("`{}` has {bytes} bytes", shown_path(name)))
         .because(format!("a configuration file has at most {MAX_FILE_BYTES} bytes"))
 }
 

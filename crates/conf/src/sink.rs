@@ -53,7 +53,7 @@ impl<'t> Sink<'t> {
         if self.errors > MAX_ERRORS {
             let more = self.errors - MAX_ERRORS;
             let message =
-                format!("{more} more errors in `{}` are not shown", crate::finding::shown(self.name));
+                format!("{more} more errors in `{}` are not shown", crate::finding::shown_path(self.name));
             findings.push(Finding::error("too-many-errors", Cause::Syntax, message));
         }
         findings
