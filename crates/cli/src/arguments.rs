@@ -84,7 +84,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Typ
     let mut flags = Vec::new();
     let mut operands = Vec::new();
     loop {
-        let fail = |error: &dyn std::fmt::Display| UsageError { message: error.to_string(), hint: None, command };
+        let fail =
+            |error: &dyn std::fmt::Display| UsageError { message: error.to_string(), hint: None, command };
         let (short, long) = match parser.next().map_err(|error| fail(&error))? {
             None => break,
             Some(lexopt::Arg::Short(letter)) => (Some(letter), None),

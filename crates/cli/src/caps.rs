@@ -67,7 +67,8 @@ fn one(text: &[u8], count: u8, format: Format) -> (bool, String) {
             format!("{object}\n")
         }
         (Err(error), Format::Json) => {
-            let object = json!({ "error": error.to_string(), "offset": error.offset, "length": error.length });
+            let object =
+                json!({ "error": error.to_string(), "offset": error.offset, "length": error.length });
             format!("{object}\n")
         }
     };

@@ -153,7 +153,11 @@ pub(crate) const COMMANDS: [Command; 4] = [
             FORMAT,
         ],
         operands_end_flags: false,
-        exit: &[("0", "every text could be read"), ("1", "at least one could not"), ("2", "the command line is wrong")],
+        exit: &[
+            ("0", "every text could be read"),
+            ("1", "at least one could not"),
+            ("2", "the command line is wrong"),
+        ],
     },
     Command {
         key: Key::Demo,
@@ -180,7 +184,13 @@ pub(crate) const COMMANDS: [Command; 4] = [
 /// The flags of every command.
 pub(crate) const EVERYWHERE: [Flag; 2] = [
     Flag { name: Name::Help, short: Some('h'), long: "help", value: None, help: "print this and exit" },
-    Flag { name: Name::Version, short: Some('V'), long: "version", value: None, help: "print the version and exit" },
+    Flag {
+        name: Name::Version,
+        short: Some('V'),
+        long: "version",
+        value: None,
+        help: "print the version and exit",
+    },
 ];
 
 const CONFIG: Flag = Flag {

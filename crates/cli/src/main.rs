@@ -31,7 +31,9 @@ const USAGE: u8 = 2;
 #[unsafe(no_mangle)]
 pub extern "C" fn main(_count: c_int, _vector: *const *const c_char) -> c_int {
     if let Err(error) = stepdown_kernel::descriptors::fill_standard() {
-        output::error(&format!("stepdown: error: a standard descriptor is closed, and /dev/null can't be opened: {error}\n"));
+        output::error(&format!(
+            "stepdown: error: a standard descriptor is closed, and /dev/null can't be opened: {error}\n"
+        ));
         return c_int::from(REFUSED);
     }
     let status = match arguments::parse(std::env::args_os().skip(1)) {

@@ -10,7 +10,11 @@ use stepdown::transition::{Proof, words};
 
 /// The proof for a person.
 pub(crate) fn text(ready: &Ready, proof: &Proof) -> String {
-    let threads = if proof.threads == 1 { "its one thread".to_owned() } else { format!("all {} threads", proof.threads) };
+    let threads = if proof.threads == 1 {
+        "its one thread".to_owned()
+    } else {
+        format!("all {} threads", proof.threads)
+    };
     let mut text = format!("stepdown: proven, for {threads}, from the kernel's own account:\n");
     for (name, value) in rows(&proof.state, Some(&ready.policy)) {
         let _ = writeln!(text, "  {name:<18}{value}");

@@ -25,7 +25,10 @@ pub(crate) fn json(findings: &[Finding]) -> Value {
 /// How many errors and warnings there are, in words, those of this host told apart.
 pub(crate) fn summary(findings: &[Finding]) -> String {
     let count = |severity: Severity, host: bool| {
-        findings.iter().filter(|finding| finding.severity == severity && (finding.cause == Cause::Host) == host).count()
+        findings
+            .iter()
+            .filter(|finding| finding.severity == severity && (finding.cause == Cause::Host) == host)
+            .count()
     };
     let number = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (text, host) = (count(Severity::Error, false), count(Severity::Error, true));

@@ -29,7 +29,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
         Ok(ready) => ready,
         Err(Refusal::Findings(findings)) => return Ok(refuse(&findings, format, REFUSED)),
         Err(Refusal::Program(error)) => {
-            return Ok(refuse(&[program::not_found(&error)], format, program::exit_status(Some(error.errno))));
+            return Ok(refuse(
+                &[program::not_found(&error)],
+                format,
+                program::exit_status(Some(error.errno)),
+            ));
         }
     };
     if verbose && format == Format::Text {
@@ -57,7 +61,8 @@ fn refuse(findings: &[Finding], format: Format, status: u8) -> u8 {
     match format {
         Format::Text => {
             // What is only a warning would hide the refusal; `check` shows both.
-            let errors: Vec<Finding> = findings.iter().filter(|finding| finding.is_error()).cloned().collect();
+            let errors: Vec<Finding> =
+                findings.iter().filter(|finding| finding.is_error()).cloned().collect();
             output::error(&report::text(&errors, output::colour_error()));
         }
         Format::Json => {
@@ -75,11 +80,17 @@ fn descriptors(arguments: &Arguments) -> Result<Vec<i32>, UsageError> {
         for word in value.to_string_lossy().split(',') {
             match word.parse::<i32>() {
                 Ok(number) if number >= 0 => list.push(number),
-                _ => return Err(arguments.wrong(&format!("--pass-fd takes numbers, not “{}”", word.escape_debug()))),
+                _ => {
+                    return Err(
+                        arguments.wrong(&format!("--pass-fd takes numbers, not “{}”", word.escape_debug()))
+                    );
+                }
             }
         }
     }
-    let number = |name: &str| std::env::var_os(name).as_deref().and_then(OsStr::to_str).and_then(|text| text.parse().ok());
+    let number = |name: &str| {
+        std::env::var_os(name).as_deref().and_then(OsStr::to_str).and_then(|text| text.parse().ok())
+    };
     if number("LISTEN_PID") == i32::try_from(std::process::id()).ok()
         && let Some(count) = number("LISTEN_FDS")
     {

@@ -12,21 +12,17 @@ use stepdown_security::identity::Identity;
 use stepdown_security::policy::Group;
 use stepdown_security::resolve::{Account, Answers, Questions};
 
-use crate::etc::{self, Sources};
+use crate::etc::Etc;
 use crate::sys::{self, Passwd};
 
 /// Answers all questions. A failure of the name service is an answer too, in words.
 #[must_use]
 pub fn answer(questions: &Questions) -> Answers {
-    let sources = Sources::read();
-    let user = account(&sources, &questions.user);
-    let group = questions.group.as_ref().map(|group| self::group(&sources, group));
-    let supplemental_groups = questions
-        .supplemental_groups
-        .iter()
-        .flatten()
-        .map(|group| self::group(&sources, group))
-        .collect();
+    let etc = Etc::read();
+    let user = account(&etc, &questions.user);
+    let group = questions.group.as_ref().map(|group| self::group(&etc, group));
+    let supplemental_groups =
+        questions.supplemental_groups.iter().flatten().map(|group| self::group(&etc, group)).collect();
     let memberships = match (&questions.supplemental_groups, &user) {
         (None, Ok(Some(account))) => {
             // initgroups(3) is given the group that the process gets; without one, the account's own.
@@ -34,24 +30,23 @@ pub fn answer(questions: &Questions) -> Answers {
                 Some(Ok(Some(group))) => group.id,
                 _ => account.group,
             };
-            Some(memberships(&sources, &account.name, primary))
+            Some(memberships(&etc, &account.name, primary))
         }
         _ => None,
     };
     Answers { user, group, supplemental_groups, memberships }
 }
 
-fn account(sources: &Sources, identity: &Identity) -> Result<Option<Account>, String> {
-    let from_files = sources.files_first("passwd");
+fn account(etc: &Etc, identity: &Identity) -> Result<Option<Account>, String> {
     let found = match identity {
         Identity::Name(name) => {
             let c_name = c_string(name)?;
-            match from_files.then(|| etc::passwd_by_name(name)).flatten() {
+            match etc.passwd_by_name(name) {
                 Some(entry) => Some(entry),
                 None => sys::passwd_by_name(&c_name).map_err(|error| failed("getpwnam_r(3)", &error))?,
             }
         }
-        Identity::Id(id) => match from_files.then(|| etc::passwd_by_id(*id)).flatten() {
+        Identity::Id(id) => match etc.passwd_by_id(*id) {
             Some(entry) => Some(entry),
             None => sys::passwd_by_id(*id).map_err(|error| failed("getpwuid_r(3)", &error))?,
         },
@@ -59,13 +54,13 @@ fn account(sources: &Sources, identity: &Identity) -> Result<Option<Account>, St
     Ok(found.map(|Passwd { name, uid, gid, home }| Account { id: uid, group: gid, name, home }))
 }
 
-fn group(sources: &Sources, identity: &Identity) -> Result<Option<Group>, String> {
+fn group(etc: &Etc, identity: &Identity) -> Result<Option<Group>, String> {
     match identity {
         // An id needs no entry, and its name is not needed for anything.
         Identity::Id(id) => Ok(Some(Group { id: *id, name: None })),
         Identity::Name(name) => {
             let c_name = c_string(name)?;
-            let found = match sources.files_first("group").then(|| etc::group_by_name(name)).flatten() {
+            let found = match etc.group_by_name(name) {
                 Some(id) => Some(id),
                 None => sys::group_by_name(&c_name).map_err(|error| failed("getgrnam_r(3)", &error))?,
             };
@@ -74,10 +69,8 @@ fn group(sources: &Sources, identity: &Identity) -> Result<Option<Group>, String
     }
 }
 
-fn memberships(sources: &Sources, user: &str, primary: u32) -> Result<Vec<u32>, String> {
-    if sources.memberships_in_files()
-        && let Some(list) = etc::group_list(user, primary)
-    {
+fn memberships(etc: &Etc, user: &str, primary: u32) -> Result<Vec<u32>, String> {
+    if let Some(list) = etc.group_list(user, primary) {
         return Ok(list);
     }
     let user: &CStr = &c_string(user)?;
@@ -109,22 +102,20 @@ mod tests {
     #[test]
     fn both_ways_of_asking_give_the_same_answer() {
         // The C library and the reader of files have to agree on every account of this machine.
+        let etc = Etc::read();
         let text = std::fs::read_to_string("/etc/passwd").unwrap();
         for name in text.lines().filter_map(|line| line.split(':').next()).filter(|name| !name.is_empty()) {
             let c_name = CString::new(name).unwrap();
-            let Some(entry) = etc::passwd_by_name(name) else { continue };
+            let Some(entry) = etc.passwd_by_name(name) else { continue };
             assert_eq!(Some(entry.clone()), sys::passwd_by_name(&c_name).unwrap());
             let sorted = |mut list: Vec<u32>| {
                 list.sort_unstable();
                 list.dedup();
                 list
             };
-            let files = sorted(etc::group_list(name, entry.gid).unwrap());
-            let library = sorted(sys::group_list(&c_name, entry.gid).unwrap());
-            assert!(files.iter().all(|id| library.contains(id)), "{name}: {files:?} {library:?}");
-            if Sources::read().memberships_in_files() {
-                assert_eq!(files, library, "{name}");
-            }
+            let Some(files) = etc.group_list(name, entry.gid) else { continue };
+            let library = sys::group_list(&c_name, entry.gid).unwrap();
+            assert_eq!(sorted(files), sorted(library), "{name}");
         }
     }
 

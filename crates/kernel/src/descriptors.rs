@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use rustix::fs::{Dir, Mode, OFlags, openat};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, statat};
 use stepdown_security::errno::Errno;
 use stepdown_security::situation::PassedDescriptor;
 
@@ -41,8 +41,11 @@ pub fn passed(named: &[c_int]) -> Result<Vec<PassedDescriptor>, c_int> {
     numbers.dedup();
     let mut list = Vec::new();
     for number in numbers {
-        match sys::is_directory(number) {
-            Ok(directory) => list.push(PassedDescriptor { number, directory }),
+        match sys::descriptor_kind(number) {
+            Ok((directory, device)) => {
+                let terminal = device && sys::is_terminal(number);
+                list.push(PassedDescriptor { number, directory, terminal });
+            }
             // A closed standard descriptor is the parent's choice; the program is told nothing else.
             Err(_) if number <= 2 => {}
             Err(_) => return Err(number),
@@ -69,14 +72,27 @@ pub fn close_others_on_exec(passed: &[PassedDescriptor]) -> Result<(), Errno> {
     mark(first, u32::MAX)
 }
 
-/// The descriptors that execve(2) would leave open now, sorted, read from the directory `/proc/self/fd` that was
-/// opened before as `directory`.
+/// The descriptors that execve(2) would leave open now, sorted. `process` is the directory `/proc/self`, opened
+/// before; `own` are descriptors of this program that are known to be open.
 ///
 /// # Errors
 /// What reading the directory or fcntl(2) answered.
-pub fn open_after_exec(directory: &OwnedFd) -> io::Result<Vec<c_int>> {
+pub fn open_after_exec(
+    process: &OwnedFd,
+    passed: &[PassedDescriptor],
+    own: &[c_int],
+) -> io::Result<Vec<c_int>> {
+    // Since Linux 6.2 the size of the directory is the number of open descriptors. Where that is the number of those
+    // that are known, there are no others to look for.
+    let count = statat(process, c"fd", AtFlags::empty())?.st_size;
+    let known = passed.iter().map(|descriptor| descriptor.number).chain(own.iter().copied());
+    let candidates: Vec<c_int> = if usize::try_from(count) == Ok(passed.len() + own.len()) {
+        known.collect()
+    } else {
+        numbers(openat(process, c"fd", DIRECTORY, Mode::empty())?)?
+    };
     let mut list = Vec::new();
-    for number in numbers(directory)? {
+    for number in candidates {
         match sys::is_close_on_exec(number) {
             Ok(false) => list.push(number),
             Ok(true) => {}
@@ -88,6 +104,8 @@ pub fn open_after_exec(directory: &OwnedFd) -> io::Result<Vec<c_int>> {
     list.sort_unstable();
     Ok(list)
 }
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 fn mark(first: u32, last: u32) -> Result<(), Errno> {
     match sys::close_on_exec_range(first, last) {
@@ -108,10 +126,8 @@ fn mark(first: u32, last: u32) -> Result<(), Errno> {
 }
 
 fn numbers(directory: impl AsFd) -> io::Result<Vec<c_int>> {
-    // Opened anew, so that the listing begins at the beginning each time.
-    let listing = openat(directory, c".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let mut list = Vec::new();
-    for entry in Dir::new(listing)? {
+    for entry in Dir::read_from(directory)? {
         if let Some(number) = entry?.file_name().to_str().ok().and_then(|name| name.parse().ok()) {
             list.push(number);
         }

@@ -6,27 +6,69 @@
 //! library, see [`crate::accounts`]. The reason is time: loading a source such as `systemd` costs more than the whole
 //! rest of a transition. Not for: shadow passwords, or changing anything.
 
-use std::fs;
-use std::path::Path;
+use std::cell::OnceCell;
 
+use rustix::fs::{Access, access};
+
+use crate::files;
 use crate::sys::Passwd;
 
-/// The sources of a database in nsswitch.conf(5), in order; `None` where they can't be relied on to be just that
-/// list: actions in brackets, an unreadable file, a caching daemon (nscd(8)) in between.
-pub(crate) struct Sources {
-    text: Option<String>,
+/// What of `/etc` answers questions about names, read once.
+pub(crate) struct Etc {
+    /// `nsswitch.conf`; `None` where its sources can't be relied on: unreadable, or a caching daemon (nscd(8)) in between.
+    sources: Option<String>,
+    passwd: OnceCell<Option<String>>,
+    group: OnceCell<Option<String>>,
 }
 
-impl Sources {
-    pub(crate) fn read() -> Sources {
-        let cached = Path::new("/run/nscd/socket").exists() || Path::new("/var/run/nscd/socket").exists();
-        let text = if cached { None } else { fs::read_to_string("/etc/nsswitch.conf").ok() };
-        Sources { text }
+impl Etc {
+    pub(crate) fn read() -> Etc {
+        // The C library's own test for the daemon.
+        let cached = access(c"/var/run/nscd/socket", Access::EXISTS).is_ok();
+        let sources = if cached { None } else { files::text(c"/etc/nsswitch.conf") };
+        Etc { sources, passwd: OnceCell::new(), group: OnceCell::new() }
+    }
+
+    /// The account of that name, if the source `files` is asked first and has it.
+    pub(crate) fn passwd_by_name(&self, name: &str) -> Option<Passwd> {
+        self.files_first("passwd").then(|| passwd(self.passwd()?, |entry| entry.name == name)).flatten()
+    }
+
+    /// The account of that id, if the source `files` is asked first and has it.
+    pub(crate) fn passwd_by_id(&self, uid: u32) -> Option<Passwd> {
+        self.files_first("passwd").then(|| passwd(self.passwd()?, |entry| entry.uid == uid)).flatten()
+    }
+
+    /// The id of the group of that name, if the source `files` is asked first and has it.
+    pub(crate) fn group_by_name(&self, name: &str) -> Option<u32> {
+        if !self.files_first("group") {
+            return None;
+        }
+        entries(self.group()?).find(|entry| entry.0 == name).map(|entry| entry.1)
+    }
+
+    /// `group`, and the groups that list the user, if no other source than `files` can have any.
+    pub(crate) fn group_list(&self, user: &str, group: u32) -> Option<Vec<u32>> {
+        if !self.memberships_in_files() {
+            return None;
+        }
+        let mut list = vec![group];
+        let member = |entry: &(&str, u32, &str)| entry.2.split(',').any(|member| member == user);
+        list.extend(entries(self.group()?).filter(member).map(|entry| entry.1));
+        Some(list)
+    }
+
+    fn passwd(&self) -> Option<&str> {
+        self.passwd.get_or_init(|| files::text(c"/etc/passwd")).as_deref()
+    }
+
+    fn group(&self) -> Option<&str> {
+        self.group.get_or_init(|| files::text(c"/etc/group")).as_deref()
     }
 
     /// The sources of the first of `databases` that has a line.
     fn of(&self, databases: &[&str]) -> Option<Vec<&str>> {
-        let text = self.text.as_deref()?;
+        let text = self.sources.as_deref()?;
         let line = databases.iter().find_map(|database| {
             text.lines().find_map(|line| {
                 let line = line.split('#').next().unwrap_or_default();
@@ -40,13 +82,13 @@ impl Sources {
     }
 
     /// Whether `files` is asked first for the database: what it has is then the answer.
-    pub(crate) fn files_first(&self, database: &str) -> bool {
+    fn files_first(&self, database: &str) -> bool {
         self.of(&[database]).is_some_and(|sources| sources.first() == Some(&"files"))
     }
 
     /// Whether no other source than `files` can add a membership to a group list. `systemd` can only where
     /// somebody provides user records, nss-systemd(8).
-    pub(crate) fn memberships_in_files(&self) -> bool {
+    fn memberships_in_files(&self) -> bool {
         self.of(&["initgroups", "group"]).is_some_and(|sources| {
             sources.first() == Some(&"files")
                 && sources.iter().all(|source| match *source {
@@ -56,32 +98,6 @@ impl Sources {
                 })
         })
     }
-}
-
-/// The account of that name in `/etc/passwd`.
-pub(crate) fn passwd_by_name(name: &str) -> Option<Passwd> {
-    passwd(&fs::read_to_string("/etc/passwd").ok()?, |entry| entry.name == name)
-}
-
-/// The account of that id in `/etc/passwd`.
-pub(crate) fn passwd_by_id(uid: u32) -> Option<Passwd> {
-    passwd(&fs::read_to_string("/etc/passwd").ok()?, |entry| entry.uid == uid)
-}
-
-/// The id of the group of that name in `/etc/group`.
-pub(crate) fn group_by_name(name: &str) -> Option<u32> {
-    let text = fs::read_to_string("/etc/group").ok()?;
-    entries(&text).find_map(|entry| if entry.0 == name { Some(entry.1) } else { None })
-}
-
-/// `group`, and the groups of `/etc/group` that list the user; `None` where the file can't be read.
-pub(crate) fn group_list(user: &str, group: u32) -> Option<Vec<u32>> {
-    let text = fs::read_to_string("/etc/group").ok()?;
-    let mut list = vec![group];
-    list.extend(
-        entries(&text).filter(|entry| entry.2.split(',').any(|member| member == user)).map(|entry| entry.1),
-    );
-    Some(list)
 }
 
 fn passwd(text: &str, wanted: impl Fn(&Passwd) -> bool) -> Option<Passwd> {
@@ -131,7 +147,7 @@ fn user_records_provided() -> bool {
         "/usr/lib/userdb",
     ]
     .iter()
-    .any(|directory| fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()))
+    .any(|directory| std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()))
 }
 
 #[cfg(test)]
@@ -140,7 +156,8 @@ mod tests {
 
     #[test]
     fn sources_are_read_as_the_manual_has_them() {
-        let read = |text: &str| Sources { text: Some(text.into()) };
+        let read =
+            |text: &str| Etc { sources: Some(text.into()), passwd: OnceCell::new(), group: OnceCell::new() };
         assert!(read("passwd: files systemd # comment\n").files_first("passwd"));
         assert!(!read("passwd: sss files\n").files_first("passwd"));
         assert!(!read("passwd: files [NOTFOUND=return] sss\n").files_first("passwd"));

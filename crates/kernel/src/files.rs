@@ -3,12 +3,12 @@
 //! A FIFO or a device given as a file must not hang or be touched, a file of another user must not steer root.
 //! Not for: what is in them, nor where they are looked for.
 
-use std::ffi::OsStr;
-use std::io::{self, Read};
+use std::ffi::CStr;
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, Mode, OFlags, Stat, accessat, fstat, openat, stat};
+use rustix::fs::{Access, AtFlags, Mode, OFlags, ResolveFlags, Stat, accessat, fstat, openat, openat2, stat};
 
 /// What a path turned out to be.
 #[derive(Debug)]
@@ -65,12 +65,11 @@ pub fn read(path: &Path, trust: Trust) -> Result<Contents, ReadError> {
     // Looked at before it is opened: opening a device can have effects, opening a FIFO to read waits for a writer.
     let before = stat(path).map_err(|error| system("stat", error))?;
     kind(&before)?;
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = openat(rustix::fs::CWD, path, flags, Mode::empty()).map_err(|error| system("open", error))?;
+    let (file, linked) = open(path).map_err(|error| system("open", error))?;
     let status = fstat(&file).map_err(|error| system("stat", error))?;
     let is_directory = kind(&status)?;
     if trust == Trust::AsRoot && rustix::process::geteuid().is_root() {
-        trusted(path, &file, &status)?;
+        trusted(path, &file, &status, linked)?;
     }
     if is_directory {
         return list(path);
@@ -80,16 +79,39 @@ pub fn read(path: &Path, trust: Trust) -> Result<Contents, ReadError> {
         return Err(ReadError::TooLarge(SIZE_LIMIT));
     }
     let writable = accessat(rustix::fs::CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok();
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
     // A file that grows while it is read is bounded all the same.
-    std::fs::File::from(file)
-        .take(SIZE_LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| ReadError::System("read", error))?;
+    let bytes = read_all(&file, usize::try_from(size).unwrap_or(0) + 1, SIZE_LIMIT + 1)
+        .map_err(|error| ReadError::System("read", error.into()))?;
     if bytes.len() as u64 > SIZE_LIMIT {
         return Err(ReadError::TooLarge(SIZE_LIMIT));
     }
     Ok(Contents::File { identity: (status.st_dev, status.st_ino), bytes, writable })
+}
+
+/// Reads a file of the system, such as `/etc/passwd`, whole; `None` where that fails or it is not UTF-8.
+pub(crate) fn text(path: &CStr) -> Option<String> {
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    String::from_utf8(read_all(&file, 8192, SIZE_LIMIT).ok()?).ok()
+}
+
+/// Reads from the descriptor to its end or `limit`, beginning with room for `room` bytes: fewer calls than the
+/// standard library makes, which counts for a program that reads five small files and is gone.
+fn read_all(file: &OwnedFd, room: usize, limit: u64) -> rustix::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; room.max(512)];
+    let mut length = 0;
+    while (length as u64) < limit {
+        if length == bytes.len() {
+            bytes.resize(length * 2, 0);
+        }
+        match rustix::io::read(file, &mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 fn list(path: &Path) -> Result<Contents, ReadError> {
@@ -116,11 +138,28 @@ fn kind(status: &Stat) -> Result<bool, ReadError> {
     }
 }
 
-fn trusted(path: &Path, file: &OwnedFd, status: &Stat) -> Result<(), ReadError> {
+/// Opens to read; whether links may have been followed on the way is the second answer.
+fn open(path: &Path) -> rustix::io::Result<(OwnedFd, bool)> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    match openat2(rustix::fs::CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        Ok(file) => Ok((file, false)),
+        // A link on the way; or a kernel before 5.6, or a filter that knows no openat2(2).
+        Err(_) => Ok((openat(rustix::fs::CWD, path, flags, Mode::empty())?, true)),
+    }
+}
+
+fn trusted(path: &Path, file: &OwnedFd, status: &Stat, linked: bool) -> Result<(), ReadError> {
     writable_by_others(status, false).map_or(Ok(()), |how| Err(ReadError::Untrusted(path.into(), how)))?;
-    // Where the file really is, whatever links led to it. Without /proc, the path as it was given.
-    let real = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_else(|_| path.into());
-    for directory in real.ancestors().skip(1).filter(|directory| *directory != OsStr::new("")) {
+    let real = if linked || path.components().any(|part| part == Component::ParentDir) {
+        // Where the file really is, as the kernel has it. Without /proc, the path as it was given.
+        std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_else(|_| path.into())
+    } else if path.is_absolute() {
+        path.into()
+    } else {
+        let directory = std::env::current_dir().map_err(|error| ReadError::System("find", error))?;
+        directory.join(path)
+    };
+    for directory in real.ancestors().skip(1) {
         let status = stat(directory).map_err(|error| system("stat", error))?;
         if let Some(how) = writable_by_others(&status, true) {
             return Err(ReadError::Untrusted(directory.into(), how));

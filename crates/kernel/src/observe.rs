@@ -3,8 +3,9 @@
 //! What is read later is opened before the credentials change: the change makes the process undumpable, its
 //! `/proc` entries then belong to root, and a chroot may hide them altogether, proc(5).
 
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, statat};
 use rustix::thread;
@@ -13,13 +14,11 @@ use stepdown_security::credentials::{Credentials, Directory, Ids, Securebits};
 
 use crate::sys;
 
-/// Directories of `/proc/self`, opened while they can be.
+/// What of `/proc/self` is read before and after the change, opened while it can be.
 #[derive(Debug)]
 pub struct Witness {
     process: OwnedFd,
-    tasks: OwnedFd,
-    /// `/proc/self/fd`.
-    pub descriptors: OwnedFd,
+    status: OwnedFd,
 }
 
 /// The status of a thread, as far as `/proc` shows it.
@@ -27,6 +26,8 @@ pub struct Witness {
 pub struct Status {
     /// The thread's id.
     pub thread: u32,
+    /// How many threads its process has.
+    pub threads: u32,
     /// User ids.
     pub uid: Ids,
     /// Group ids.
@@ -53,11 +54,10 @@ impl Witness {
     /// # Errors
     /// Where `/proc` is not mounted or not readable; then nothing could be proven.
     pub fn open() -> io::Result<Witness> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let process = rustix::fs::open(c"/proc/self", flags, Mode::empty())?;
-        let tasks = openat(&process, c"task", flags, Mode::empty())?;
-        let descriptors = openat(&process, c"fd", flags, Mode::empty())?;
-        Ok(Witness { process, tasks, descriptors })
+        let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let process = rustix::fs::open(c"/proc/self", directory, Mode::empty())?;
+        let status = openat(&process, c"status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Witness { process, status })
     }
 
     /// `/proc/self` itself.
@@ -66,23 +66,40 @@ impl Witness {
         &self.process
     }
 
-    /// The status of every thread of the process, that of the calling one first.
+    /// The descriptors of the witness, which are its own business and closed by execve(2).
+    #[must_use]
+    pub fn descriptors(&self) -> [c_int; 2] {
+        [self.process.as_raw_fd(), self.status.as_raw_fd()]
+    }
+
+    /// The status of every thread of the process, that of its first thread first.
     ///
     /// # Errors
     /// What reading `/proc` answered, and a status that can't be made sense of.
     pub fn threads(&self) -> io::Result<Vec<Status>> {
-        let own = thread::gettid().as_raw_nonzero().get().unsigned_abs();
-        let listing =
-            openat(&self.tasks, c".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let mut list = vec![self.status(own)?];
-        for entry in Dir::new(listing)? {
+        let first = Status::read(&self.status, "/proc/self/status")?;
+        // The kernel counts the threads; only where there are several are they looked for one by one.
+        if first.threads == 1 {
+            return Ok(vec![first]);
+        }
+        let listing = openat(
+            &self.process,
+            c"task",
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
+        let own = first.thread;
+        let mut list = vec![first];
+        for entry in Dir::read_from(&listing)? {
             let Some(id) = entry?.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok()) else {
                 continue;
             };
             if id == own {
                 continue;
             }
-            match self.status(id) {
+            let path = format!("{id}/status");
+            let status = openat(&listing, path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+            match status.map_err(io::Error::from).and_then(|file| Status::read(&file, &path)) {
                 Ok(status) => list.push(status),
                 // A thread that has ended since has no credentials to look at.
                 Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {}
@@ -97,8 +114,19 @@ impl Witness {
     /// # Errors
     /// What the system calls answered.
     pub fn credentials(&self, status: Status) -> io::Result<Credentials> {
-        let Status { thread: _, uid, gid, groups, inheritable, permitted, effective, bounding, ambient, no_new_privs } =
-            status;
+        let Status {
+            thread: _,
+            threads: _,
+            uid,
+            gid,
+            groups,
+            inheritable,
+            permitted,
+            effective,
+            bounding,
+            ambient,
+            no_new_privs,
+        } = status;
         let securebits = Securebits(thread::capabilities_secure_bits()?.bits());
         Ok(Credentials {
             uid,
@@ -116,23 +144,33 @@ impl Witness {
             parent_death_signal: sys::parent_death_signal()?,
         })
     }
-
-    fn status(&self, thread: u32) -> io::Result<Status> {
-        let path = format!("{thread}/status");
-        let file = openat(&self.tasks, path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        let mut text = Vec::with_capacity(4096);
-        std::fs::File::from(file).read_to_end(&mut text)?;
-        Status::parse(thread, &String::from_utf8_lossy(&text))
-            .map_err(|line| io::Error::new(io::ErrorKind::InvalidData, format!("/proc/self/task/{path}: {line}")))
-    }
 }
 
 impl Status {
+    /// Reads a status file from its beginning, wherever it was read to before.
+    fn read(file: &OwnedFd, name: &str) -> io::Result<Status> {
+        let mut bytes = vec![0; 4096];
+        let mut length = 0;
+        loop {
+            let count = rustix::io::pread(file, &mut bytes[length..], length as u64)?;
+            length += count;
+            if count == 0 {
+                break;
+            }
+            if length == bytes.len() {
+                bytes.resize(length * 2, 0);
+            }
+        }
+        bytes.truncate(length);
+        Status::parse(&String::from_utf8_lossy(&bytes))
+            .map_err(|line| io::Error::new(io::ErrorKind::InvalidData, format!("{name}: {line}")))
+    }
+
     /// Reads the text of a status file, proc_pid_status(5).
     ///
     /// # Errors
     /// The name of the line that is missing or can't be read.
-    pub fn parse(thread: u32, text: &str) -> Result<Status, String> {
+    pub fn parse(text: &str) -> Result<Status, String> {
         let field = |name: &'static str| {
             text.lines()
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
@@ -140,7 +178,14 @@ impl Status {
                 .ok_or_else(|| format!("there is no line {name}"))
         };
         let numbers = |name: &'static str| -> Result<Vec<u32>, String> {
-            field(name)?.split_ascii_whitespace().map(|word| word.parse().map_err(|_| unreadable(name))).collect()
+            field(name)?
+                .split_ascii_whitespace()
+                .map(|word| word.parse().map_err(|_| unreadable(name)))
+                .collect()
+        };
+        let number = |name: &'static str| match numbers(name)?[..] {
+            [number] => Ok(number),
+            _ => Err(unreadable(name)),
         };
         let ids = |name: &'static str| match numbers(name)?[..] {
             [real, effective, saved, filesystem] => Ok(Ids { real, effective, saved, filesystem }),
@@ -152,7 +197,8 @@ impl Status {
         let mut groups = numbers("Groups")?;
         groups.sort_unstable();
         Ok(Status {
-            thread,
+            thread: number("Pid")?,
+            threads: number("Threads")?,
             uid: ids("Uid")?,
             gid: ids("Gid")?,
             groups,
@@ -223,8 +269,8 @@ mod tests {
 
     #[test]
     fn a_status_cut_short_names_the_line() {
-        assert_eq!(Status::parse(1, "Uid:\t0 0 0 0\n").unwrap_err(), "there is no line Groups");
+        assert_eq!(Status::parse("Uid:\t0 0 0 0\n").unwrap_err(), "there is no line Groups");
         let text = "Groups:\t\nUid:\t0\t0\t0\nGid:\t0\t0\t0\t0\n";
-        assert_eq!(Status::parse(1, text).unwrap_err(), "the line Uid can't be read");
+        assert_eq!(Status::parse(text).unwrap_err(), "the line Uid can't be read");
     }
 }

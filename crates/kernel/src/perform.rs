@@ -7,9 +7,7 @@
 use std::os::fd::BorrowedFd;
 
 use rustix::process::{chdir, chroot, fchdir};
-use rustix::thread::{
-    self, CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid,
-};
+use rustix::thread::{self, CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 use stepdown_security::capability::{CapSet, Capability};
 use stepdown_security::errno::Errno;
 use stepdown_security::step::Step;

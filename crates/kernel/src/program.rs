@@ -6,9 +6,11 @@
 
 use std::ffi::CString;
 use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, StatVfsMountFlags, fgetxattr, fstat, fstatvfs, openat, openat2};
+use rustix::fs::{
+    Mode, OFlags, ResolveFlags, StatVfsMountFlags, fgetxattr, fstat, fstatvfs, openat, openat2,
+};
 use stepdown_security::capability::CapSet;
 use stepdown_security::errno::Errno;
 use stepdown_security::execve::{FileCapabilities, ProgramFile};
@@ -42,7 +44,8 @@ pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 /// # Errors
 /// Nothing there, nothing executable there, or an interpreter that is not.
 pub fn find(name: &[u8], search: &[u8], root: Option<BorrowedFd<'_>>) -> Result<Program, ProgramError> {
-    let error = |errno| ProgramError { path: String::from_utf8_lossy(name).into_owned(), errno, detail: None };
+    let error =
+        |errno| ProgramError { path: String::from_utf8_lossy(name).into_owned(), errno, detail: None };
     if name.is_empty() {
         return Err(error(Errno::NOENT));
     }
@@ -91,22 +94,19 @@ fn inspect(
     root: Option<BorrowedFd<'_>>,
 ) -> Result<(ProgramFile, Option<Vec<u8>>), Errno> {
     let fail = |error: rustix::io::Errno| Errno(error.raw_os_error());
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let file: OwnedFd = match root {
-        None => openat(rustix::fs::CWD, path, flags, Mode::empty()),
-        Some(root) => openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT),
-    }
-    .map_err(fail)?;
+    // Opened as a path first: opening a device or a FIFO to read could have effects.
+    let file = open(path, root, OFlags::PATH | OFlags::CLOEXEC).map_err(fail)?;
     let stat = fstat(&file).map_err(fail)?;
     // execve(2): EACCES for anything but a regular file, and for one that nobody may execute.
     if stat.st_mode & libc::S_IFMT != libc::S_IFREG || stat.st_mode & 0o111 == 0 {
         return Err(Errno::ACCES);
     }
     let nosuid = fstatvfs(&file).map_err(fail)?.f_flag.contains(StatVfsMountFlags::NOSUID);
-    // A descriptor for reading, of the same file whatever its path leads to by now. A file that may be executed but
+    // A second descriptor, to read from; the same file if nobody replaced it in between. A file that may be executed but
     // not read is no script that this process could run, and shows no attributes.
-    let again = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let readable = openat(rustix::fs::CWD, again.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok();
+    let readable = open(path, root, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC)
+        .ok()
+        .filter(|again| fstat(again).is_ok_and(|now| now.st_dev == stat.st_dev && now.st_ino == stat.st_ino));
     let capabilities = readable.as_ref().and_then(|file| file_capabilities(file.as_fd()));
     let script = readable.and_then(|file| interpreter(std::fs::File::from(file)));
     let file = ProgramFile {
@@ -119,6 +119,13 @@ fn inspect(
         nosuid,
     };
     Ok((file, script))
+}
+
+fn open(path: &CString, root: Option<BorrowedFd<'_>>, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    match root {
+        None => openat(rustix::fs::CWD, path, flags, Mode::empty()),
+        Some(root) => openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT),
+    }
 }
 
 /// The attribute `security.capability`, in the layout of `linux/capability.h`: revision 2, or revision 3 with the

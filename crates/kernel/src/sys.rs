@@ -23,20 +23,30 @@ pub(crate) struct Passwd {
 /// getpwnam_r(3). `Ok(None)` where no source of the name service has the name.
 pub(crate) fn passwd_by_name(name: &CStr) -> io::Result<Option<Passwd>> {
     // SAFETY: the name is a C string that lives over the call; the rest is `lookup`'s.
-    lookup(|entry, buffer, length, found| unsafe { libc::getpwnam_r(name.as_ptr(), entry, buffer, length, found) }, owned_passwd)
+    lookup(
+        |entry, buffer, length, found| unsafe {
+            libc::getpwnam_r(name.as_ptr(), entry, buffer, length, found)
+        },
+        owned_passwd,
+    )
 }
 
 /// getpwuid_r(3). `Ok(None)` where no source of the name service has the id.
 pub(crate) fn passwd_by_id(uid: u32) -> io::Result<Option<Passwd>> {
     // SAFETY: the pointers are `lookup`'s.
-    lookup(|entry, buffer, length, found| unsafe { libc::getpwuid_r(uid, entry, buffer, length, found) }, owned_passwd)
+    lookup(
+        |entry, buffer, length, found| unsafe { libc::getpwuid_r(uid, entry, buffer, length, found) },
+        owned_passwd,
+    )
 }
 
 /// getgrnam_r(3): the group's id. `Ok(None)` where no source of the name service has the name.
 pub(crate) fn group_by_name(name: &CStr) -> io::Result<Option<u32>> {
     // SAFETY: the name is a C string that lives over the call; the rest is `lookup`'s.
     lookup(
-        |entry, buffer, length, found| unsafe { libc::getgrnam_r(name.as_ptr(), entry, buffer, length, found) },
+        |entry, buffer, length, found| unsafe {
+            libc::getgrnam_r(name.as_ptr(), entry, buffer, length, found)
+        },
         |entry: &libc::group| entry.gr_gid,
     )
 }
@@ -98,16 +108,22 @@ pub(crate) fn set_close_on_exec(number: c_int, set: bool) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// fstat(2) by number: whether the descriptor is a directory.
-pub(crate) fn is_directory(number: c_int) -> io::Result<bool> {
+/// fstat(2) by number: whether the descriptor is a directory, and whether it is a character device.
+pub(crate) fn descriptor_kind(number: c_int) -> io::Result<(bool, bool)> {
     let mut status = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the call fills in the stat structure at the address, which is that of `status`.
     if unsafe { libc::fstat(number, status.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the call succeeded and has filled it in.
-    let status = unsafe { status.assume_init() };
-    Ok(status.st_mode & libc::S_IFMT == libc::S_IFDIR)
+    let kind = unsafe { status.assume_init() }.st_mode & libc::S_IFMT;
+    Ok((kind == libc::S_IFDIR, kind == libc::S_IFCHR))
+}
+
+/// isatty(3).
+pub(crate) fn is_terminal(number: c_int) -> bool {
+    // SAFETY: the call takes a plain number; one that is not open is no terminal.
+    unsafe { libc::isatty(number) == 1 }
 }
 
 /// close_range(2) with `CLOSE_RANGE_CLOEXEC`: marks `first` to `last` close-on-exec.
@@ -151,7 +167,9 @@ pub(crate) fn group_ids() -> io::Result<(u32, u32, u32)> {
 /// unshare(2) for namespaces (not for `CLONE_FILES`, which would part descriptor tables under Rust's feet).
 pub(crate) fn unshare_namespaces(user: bool, mount: bool, network: bool) -> io::Result<()> {
     let mut flags = 0;
-    for (wanted, flag) in [(user, libc::CLONE_NEWUSER), (mount, libc::CLONE_NEWNS), (network, libc::CLONE_NEWNET)] {
+    for (wanted, flag) in
+        [(user, libc::CLONE_NEWUSER), (mount, libc::CLONE_NEWNS), (network, libc::CLONE_NEWNET)]
+    {
         if wanted {
             flags |= flag;
         }

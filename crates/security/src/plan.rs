@@ -3,6 +3,7 @@
 //! Every step's outcome is predicted, and a plan whose last state is not exactly the state asked for is not given
 //! out. The order of the steps is [`crate::goal`]'s, the words of a refusal are [`crate::refusal`]'s.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use stepdown_conf::Finding;
@@ -58,7 +59,8 @@ pub fn plan(policy: &Policy, situation: &Situation, purpose: Purpose<'_>) -> Res
     }
     let (steps, end) = match predict_all(situation, goal.steps(situation)) {
         Ok(predicted) => predicted,
-        Err((step, state, errno)) => {
+        Err(refused) => {
+            let (step, state, errno) = *refused;
             findings.push(refusal::of_step(policy, situation, &goal, &step, &state, errno));
             return Err(findings);
         }
@@ -92,7 +94,10 @@ pub fn plan(policy: &Policy, situation: &Situation, purpose: Purpose<'_>) -> Res
 type Predicted = (Vec<PlannedStep>, Credentials);
 
 /// The steps that change something, each with the state after it.
-fn predict_all(situation: &Situation, steps: Vec<Step>) -> Result<Predicted, (Step, Credentials, Errno)> {
+fn predict_all(
+    situation: &Situation,
+    steps: Vec<Step>,
+) -> Result<Predicted, Box<(Step, Credentials, Errno)>> {
     let mut state = situation.start.clone();
     let mut planned = Vec::new();
     for step in steps {
@@ -105,7 +110,7 @@ fn predict_all(situation: &Situation, steps: Vec<Step>) -> Result<Predicted, (St
                 state = after.clone();
                 planned.push(PlannedStep { step, after });
             }
-            Err(errno) => return Err((step, state, errno)),
+            Err(errno) => return Err(Box::new((step, state, errno))),
         }
     }
     Ok((planned, state))

@@ -252,11 +252,8 @@ impl<'a> Reader<'a> {
             }
             _ => "names of capabilities(7) with +ep behind them, such as \"cap_net_bind_service+ep\"; see cap_from_text(3)".into(),
         };
-        let why = format!(
-            "in “{}”, character {}",
-            shown(&written),
-            characters_before(&written, error.offset) + 1
-        );
+        let why =
+            format!("in “{}”, character {}", shown(&written), characters_before(&written, error.offset) + 1);
         self.push_at(finding.because(why).hint(hint), text);
     }
 

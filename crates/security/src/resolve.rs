@@ -4,7 +4,7 @@
 //! service, once, before anything changes. Sources: getpwnam(3), getgrnam(3), getgrouplist(3), initgroups(3).
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use stepdown_conf::{Cause, Finding, Place};
@@ -226,7 +226,7 @@ fn failed(kind: &str, identity: &Identity, reason: &str, place: Option<&Place>) 
     let finding = Finding::error(
         "name-service",
         Cause::Host,
-        format!("{kind} “{}” could not be looked up: {reason}", identity.to_string()),
+        format!("{kind} “{}” could not be looked up: {reason}", identity),
     );
     finding
         .because("without an answer it is not known which ids are meant, and nothing is guessed")

@@ -20,8 +20,7 @@ pub struct Situation {
     pub chroot: Option<Result<Directory, Errno>>,
     /// The descriptors that the program will get, with those that are directories marked.
     pub descriptors: Vec<PassedDescriptor>,
-    /// Whether a terminal among them could be written to by the program as if typed,
-    /// `dev.tty.legacy_tiocsti` of proc_sys(5).
+    /// Whether a terminal among them could be typed into by the program, `dev.tty.legacy_tiocsti` of proc_sys(5).
     pub terminal_injection: bool,
 }
 
@@ -32,6 +31,8 @@ pub struct PassedDescriptor {
     pub number: i32,
     /// Whether it is a directory, which leads out of a chroot by fchdir(2).
     pub directory: bool,
+    /// Whether it is a terminal.
+    pub terminal: bool,
 }
 
 /// What happens when the state is reached.

@@ -29,10 +29,14 @@ pub fn execute(ready: &Ready, _proof: &Proof, arguments: &[OsString]) -> LaunchE
     let Some(program) = &ready.program else {
         return LaunchError { finding: no_program("no program was named"), errno: Some(Errno::NOENT) };
     };
-    let strings = |list: Vec<Vec<u8>>| -> Result<Vec<CString>, _> { list.into_iter().map(CString::new).collect() };
+    let strings =
+        |list: Vec<Vec<u8>>| -> Result<Vec<CString>, _> { list.into_iter().map(CString::new).collect() };
     let arguments = strings(arguments.iter().map(|argument| argument.as_bytes().to_vec()).collect());
     let (Ok(arguments), Ok(environment)) = (arguments, strings(environment(&ready.policy))) else {
-        return LaunchError { finding: no_program("an argument contains a NUL byte"), errno: Some(Errno::INVAL) };
+        return LaunchError {
+            finding: no_program("an argument contains a NUL byte"),
+            errno: Some(Errno::INVAL),
+        };
     };
     let error = exec::execute(&program.path, &arguments, &environment);
     let path = program.path.to_string_lossy();

@@ -57,7 +57,8 @@ pub enum Refusal {
 /// All that is wrong, see [`Refusal`]. Nothing has changed then, and nothing has when this succeeds.
 pub fn prepare(config: &Config, end: End<'_>, pass: &[i32]) -> Result<Ready, Refusal> {
     let mut findings = config.notes().to_vec();
-    let (request, warnings) = match Request::read(config, host::capability_count()) {
+    let capability_count = host::capability_count();
+    let (request, warnings) = match Request::read(config, capability_count) {
         Ok(read) => read,
         Err(errors) => {
             findings.extend(errors);
@@ -77,7 +78,7 @@ pub fn prepare(config: &Config, end: End<'_>, pass: &[i32]) -> Result<Ready, Ref
         findings.push(finding);
         Refusal::Findings(findings)
     };
-    let (witness, mut situation) = match look_around(pass) {
+    let (witness, mut situation) = match look_around(pass, capability_count) {
         Ok(seen) => seen,
         Err(finding) => return Err(refuse(findings, *finding)),
     };
@@ -117,11 +118,13 @@ pub fn prepare(config: &Config, end: End<'_>, pass: &[i32]) -> Result<Ready, Ref
 }
 
 /// Reads where the process stands.
-fn look_around(pass: &[i32]) -> Result<(Witness, Situation), Box<Finding>> {
+fn look_around(pass: &[i32], capability_count: u8) -> Result<(Witness, Situation), Box<Finding>> {
     let no_proof = |error: std::io::Error| {
         Box::new(
             Finding::error("no-proc", Cause::Host, format!("/proc/self can't be read: {error}"))
-                .because("it is the kernel's own account of every thread, and without it nothing could be proven")
+                .because(
+                    "it is the kernel's own account of every thread, and without it nothing could be proven",
+                )
                 .hint("mount -t proc proc /proc"),
         )
     };
@@ -139,7 +142,7 @@ fn look_around(pass: &[i32]) -> Result<(Witness, Situation), Box<Finding>> {
         ));
     }
     let start = witness.credentials(threads.remove(0)).map_err(no_proof)?;
-    let facts = host::facts(&witness).map_err(no_proof)?;
+    let facts = host::facts(&witness, capability_count).map_err(no_proof)?;
     let descriptors = descriptors::passed(pass).map_err(|number| {
         Box::new(
             Finding::error("descriptor-not-open", Cause::Host, format!("descriptor {number} is not open"))
@@ -147,7 +150,8 @@ fn look_around(pass: &[i32]) -> Result<(Witness, Situation), Box<Finding>> {
                 .hint("open it where the program is started, such as 3<file in a shell"),
         )
     })?;
-    let terminal_injection = host::terminal_injection();
+    let terminal_injection =
+        descriptors.iter().any(|descriptor| descriptor.terminal) && host::terminal_injection();
     Ok((witness, Situation { facts, start, chroot: None, descriptors, terminal_injection }))
 }
 

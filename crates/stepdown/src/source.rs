@@ -92,9 +92,11 @@ pub fn syntax(path: &str) -> Vec<Finding> {
 fn refused(path: &str, error: ReadError) -> LoadError {
     let (message, why, hint) = match error {
         ReadError::NotFound => return LoadError::NotFound,
-        ReadError::System(what, error) => {
-            (format!("failed to {what} {path}: {}", words(&error)), None, Some(format!("see `namei -l {path}`")))
-        }
+        ReadError::System(what, error) => (
+            format!("failed to {what} {path}: {}", words(&error)),
+            None,
+            Some(format!("see `namei -l {path}`")),
+        ),
         ReadError::NotRegular(kind) => (
             format!("{path} is {kind}, not a file"),
             Some("only regular files and directories are read; anything else could wait for ever".to_owned()),

@@ -3,7 +3,7 @@
 //! A system call that fails, one that reports success and did nothing, a thread left behind: each ends in a
 //! [`Finding`], after which the process has to exit. Nothing goes back, and nothing tries a weaker way.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use stepdown_conf::{Cause, Finding};
 use stepdown_kernel::observe::{Status, Witness};
@@ -74,7 +74,10 @@ fn observe(witness: &Witness) -> Result<(Credentials, usize), Box<Finding>> {
         if (Status { thread: own.thread, ..other.clone() }) != own {
             return Err(failure(
                 "thread-left-behind",
-                format!("thread {} is not in the state that was asked for; another was started meanwhile", other.thread),
+                format!(
+                    "thread {} is not in the state that was asked for; another was started meanwhile",
+                    other.thread
+                ),
             ));
         }
     }
@@ -83,9 +86,12 @@ fn observe(witness: &Witness) -> Result<(Credentials, usize), Box<Finding>> {
 }
 
 fn proven_descriptors(ready: &Ready) -> Result<Vec<i32>, Box<Finding>> {
-    let open =
-        descriptors::open_after_exec(&ready.witness.descriptors).map_err(|error| unreadable(&error))?;
-    let expected: Vec<i32> = ready.situation.descriptors.iter().map(|descriptor| descriptor.number).collect();
+    let passed = &ready.situation.descriptors;
+    let own: Vec<i32> =
+        ready.witness.descriptors().into_iter().chain(ready.root.as_ref().map(AsRawFd::as_raw_fd)).collect();
+    let open = descriptors::open_after_exec(ready.witness.process(), passed, &own)
+        .map_err(|error| unreadable(&error))?;
+    let expected: Vec<i32> = passed.iter().map(|descriptor| descriptor.number).collect();
     if open == expected {
         return Ok(open);
     }
@@ -101,7 +107,10 @@ fn try_way_back(attempt: &Attempt) -> Result<(), Box<Finding>> {
         Err(errno) if errno == expected => Ok(()),
         Err(errno) => Err(failure(
             "way-back-unclear",
-            format!("{}: the kernel answered {errno}, and should have answered {expected}", words(&attempt.way)),
+            format!(
+                "{}: the kernel answered {errno}, and should have answered {expected}",
+                words(&attempt.way)
+            ),
         )),
         Ok(()) => Err(failure(
             "way-back-open",
@@ -127,7 +136,10 @@ fn not_proven(left: &[Difference]) -> Box<Finding> {
             format!("{} is {}, should be {}", difference.what, difference.found, difference.expected)
         })
         .collect();
-    failure("not-proven", format!("the kernel's account differs from what was asked for: {}", words.join("; ")))
+    failure(
+        "not-proven",
+        format!("the kernel's account differs from what was asked for: {}", words.join("; ")),
+    )
 }
 
 fn unreadable(error: &std::io::Error) -> Box<Finding> {
