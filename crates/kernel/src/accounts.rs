@@ -1,19 +1,16 @@
-//! Asks the system's name service about users and groups: getpwnam(3), getgrnam(3), getgrouplist(3).
+//! Asks the system's name service about users and groups, nsswitch.conf(5).
 //!
-//! The C library answers, with whatever sources nsswitch.conf(5) names; where the source `files` certainly has the
-//! answer it is read from there directly, which is several times faster (module `etc`). All of it happens before
-//! the root directory changes. Never call this from a statically linked glibc program: the name service of a
-//! static binary loads shared libraries, and crashes where they do not fit.
-
-use std::ffi::{CStr, CString};
-use std::io;
+//! Where the source `files` certainly has the answer it is read from `/etc/passwd` and `/etc/group` (module `etc`);
+//! everything else is asked of getent(1), in a process of its own (module `getent`), so that no source of the name
+//! service is ever loaded into a program that is about to give up root. All of it happens before the root directory
+//! changes.
 
 use stepdown_security::identity::Identity;
 use stepdown_security::policy::Group;
 use stepdown_security::resolve::{Account, Answers, Questions};
 
-use crate::etc::Etc;
-use crate::sys::{self, Passwd};
+use crate::etc::{self, Etc, Passwd};
+use crate::getent;
 
 /// Answers all questions. A failure of the name service is an answer too, in words.
 #[must_use]
@@ -38,51 +35,54 @@ pub fn answer(questions: &Questions) -> Answers {
 }
 
 fn account(etc: &Etc, identity: &Identity) -> Result<Option<Account>, String> {
-    let found = match identity {
-        Identity::Name(name) => {
-            let c_name = c_string(name)?;
-            match etc.passwd_by_name(name) {
-                Some(entry) => Some(entry),
-                None => sys::passwd_by_name(&c_name).map_err(|error| failed("getpwnam_r(3)", &error))?,
-            }
-        }
-        Identity::Id(id) => match etc.passwd_by_id(*id) {
-            Some(entry) => Some(entry),
-            None => sys::passwd_by_id(*id).map_err(|error| failed("getpwuid_r(3)", &error))?,
-        },
+    let (known, key) = match identity {
+        Identity::Name(name) => (etc.passwd_by_name(name), name.clone()),
+        Identity::Id(id) => (etc.passwd_by_id(*id), id.to_string()),
+    };
+    let found = match known {
+        Some(answer) => answer,
+        None => getent::ask("passwd", &key)?.map(|line| entry(&line)).transpose()?,
     };
     Ok(found.map(|Passwd { name, uid, gid, home }| Account { id: uid, group: gid, name, home }))
 }
 
 fn group(etc: &Etc, identity: &Identity) -> Result<Option<Group>, String> {
-    match identity {
+    let name = match identity {
         // An id needs no entry, and its name is not needed for anything.
-        Identity::Id(id) => Ok(Some(Group { id: *id, name: None })),
-        Identity::Name(name) => {
-            let c_name = c_string(name)?;
-            let found = match etc.group_by_name(name) {
-                Some(id) => Some(id),
-                None => sys::group_by_name(&c_name).map_err(|error| failed("getgrnam_r(3)", &error))?,
-            };
-            Ok(found.map(|id| Group { id, name: Some(name.clone()) }))
-        }
-    }
+        Identity::Id(id) => return Ok(Some(Group { id: *id, name: None })),
+        Identity::Name(name) => name,
+    };
+    let found = match etc.group_by_name(name) {
+        Some(answer) => answer,
+        None => match getent::ask("group", name)? {
+            Some(line) => Some(etc::group_id(&line).ok_or_else(|| unclear("group", &line))?),
+            None => None,
+        },
+    };
+    Ok(found.map(|id| Group { id, name: Some(name.clone()) }))
 }
 
 fn memberships(etc: &Etc, user: &str, primary: u32) -> Result<Vec<u32>, String> {
     if let Some(list) = etc.group_list(user, primary) {
         return Ok(list);
     }
-    let user: &CStr = &c_string(user)?;
-    sys::group_list(user, primary).map_err(|error| error.to_string())
+    let Some(line) = getent::ask("initgroups", user)? else { return Ok(vec![primary]) };
+    // The user's name, then the ids.
+    let ids = line
+        .split_ascii_whitespace()
+        .skip(1)
+        .map(|word| word.parse().map_err(|_| unclear("initgroups", &line)));
+    let mut list = ids.collect::<Result<Vec<u32>, String>>()?;
+    list.push(primary);
+    Ok(list)
 }
 
-fn c_string(name: &str) -> Result<CString, String> {
-    CString::new(name).map_err(|_| "the name contains a NUL byte".to_owned())
+fn entry(line: &str) -> Result<Passwd, String> {
+    etc::passwd(line, |_| true).ok_or_else(|| unclear("passwd", line))
 }
 
-fn failed(call: &str, error: &io::Error) -> String {
-    format!("{call}: {error}")
+fn unclear(database: &str, line: &str) -> String {
+    format!("getent {database} answered something else than an entry: {}", line.trim_end().escape_debug())
 }
 
 #[cfg(test)]
@@ -101,21 +101,23 @@ mod tests {
 
     #[test]
     fn both_ways_of_asking_give_the_same_answer() {
-        // The C library and the reader of files have to agree on every account of this machine.
+        // getent and the reader of files have to agree on the accounts of this machine.
         let etc = Etc::read();
         let text = std::fs::read_to_string("/etc/passwd").unwrap();
-        for name in text.lines().filter_map(|line| line.split(':').next()).filter(|name| !name.is_empty()) {
-            let c_name = CString::new(name).unwrap();
-            let Some(entry) = etc.passwd_by_name(name) else { continue };
-            assert_eq!(Some(entry.clone()), sys::passwd_by_name(&c_name).unwrap());
-            let sorted = |mut list: Vec<u32>| {
+        for name in
+            text.lines().filter_map(|line| line.split(':').next()).filter(|name| !name.is_empty()).take(8)
+        {
+            let Some(Some(known)) = etc.passwd_by_name(name) else { continue };
+            let asked = entry(&getent::ask("passwd", name).unwrap().unwrap()).unwrap();
+            assert_eq!(known, asked);
+            let Some(mut files) = etc.group_list(name, known.gid) else { continue };
+            let unsure = Etc::unsure();
+            let mut asked = memberships(&unsure, name, known.gid).unwrap();
+            for list in [&mut files, &mut asked] {
                 list.sort_unstable();
                 list.dedup();
-                list
-            };
-            let Some(files) = etc.group_list(name, entry.gid) else { continue };
-            let library = sys::group_list(&c_name, entry.gid).unwrap();
-            assert_eq!(sorted(files), sorted(library), "{name}");
+            }
+            assert_eq!(files, asked, "{name}");
         }
     }
 

@@ -1,9 +1,9 @@
 //! Reads `/etc/nsswitch.conf`, `/etc/passwd` and `/etc/group` as the name service's own source `files` does,
 //! nsswitch.conf(5), passwd(5), group(5).
 //!
-//! This answers only where the answer is certainly the one the C library would give: the source `files` stands first
-//! and has the entry. Everything else (other sources, actions in brackets, a cache daemon, a miss) is left to the C
-//! library, see [`crate::accounts`]. The reason is time: loading a source such as `systemd` costs more than the whole
+//! This answers only where the answer is certainly the one the name service would give: the source `files` stands first
+//! and has the entry, or stands alone. Everything else (other sources, actions in brackets, a caching daemon) is
+//! [`None`] here, and asked of getent(1) by [`crate::accounts`]. The reason is time: asking costs more than the whole
 //! rest of a transition. Not for: shadow passwords, or changing anything.
 
 use std::cell::OnceCell;
@@ -11,7 +11,15 @@ use std::cell::OnceCell;
 use rustix::fs::{Access, access};
 
 use crate::files;
-use crate::sys::Passwd;
+
+/// An entry of passwd(5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Passwd {
+    pub(crate) name: String,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) home: String,
+}
 
 /// What of `/etc` answers questions about names, read once.
 pub(crate) struct Etc {
@@ -25,26 +33,35 @@ impl Etc {
     pub(crate) fn read() -> Etc {
         // The C library's own test for the daemon.
         let cached = access(c"/var/run/nscd/socket", Access::EXISTS).is_ok();
-        let sources = if cached { None } else { files::text(c"/etc/nsswitch.conf") };
+        let sources = match files::text(c"/etc/nsswitch.conf") {
+            _ if cached => None,
+            Ok(text) => Some(text),
+            // nsswitch.conf(5): without the file, or without a line, it is `files` for both databases.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(String::new()),
+            Err(_) => None,
+        };
         Etc { sources, passwd: OnceCell::new(), group: OnceCell::new() }
     }
 
-    /// The account of that name, if the source `files` is asked first and has it.
-    pub(crate) fn passwd_by_name(&self, name: &str) -> Option<Passwd> {
-        self.files_first("passwd").then(|| passwd(self.passwd()?, |entry| entry.name == name)).flatten()
+    /// Files that are certain of nothing, so that the name service itself is asked.
+    #[cfg(test)]
+    pub(crate) fn unsure() -> Etc {
+        Etc { sources: None, passwd: OnceCell::new(), group: OnceCell::new() }
     }
 
-    /// The account of that id, if the source `files` is asked first and has it.
-    pub(crate) fn passwd_by_id(&self, uid: u32) -> Option<Passwd> {
-        self.files_first("passwd").then(|| passwd(self.passwd()?, |entry| entry.uid == uid)).flatten()
+    /// The account of that name, if the files are certain to say; the inner `None` is that there certainly is none.
+    pub(crate) fn passwd_by_name(&self, name: &str) -> Option<Option<Passwd>> {
+        self.certain("passwd", || passwd(self.passwd()?, |entry| entry.name == name))
     }
 
-    /// The id of the group of that name, if the source `files` is asked first and has it.
-    pub(crate) fn group_by_name(&self, name: &str) -> Option<u32> {
-        if !self.files_first("group") {
-            return None;
-        }
-        entries(self.group()?).find(|entry| entry.0 == name).map(|entry| entry.1)
+    /// The account of that id, likewise.
+    pub(crate) fn passwd_by_id(&self, uid: u32) -> Option<Option<Passwd>> {
+        self.certain("passwd", || passwd(self.passwd()?, |entry| entry.uid == uid))
+    }
+
+    /// The id of the group of that name, likewise.
+    pub(crate) fn group_by_name(&self, name: &str) -> Option<Option<u32>> {
+        self.certain("group", || entries(self.group()?).find(|entry| entry.0 == name).map(|entry| entry.1))
     }
 
     /// `group`, and the groups that list the user, if no other source than `files` can have any.
@@ -58,32 +75,18 @@ impl Etc {
         Some(list)
     }
 
-    fn passwd(&self) -> Option<&str> {
-        self.passwd.get_or_init(|| files::text(c"/etc/passwd")).as_deref()
-    }
-
-    fn group(&self) -> Option<&str> {
-        self.group.get_or_init(|| files::text(c"/etc/group")).as_deref()
-    }
-
-    /// The sources of the first of `databases` that has a line.
-    fn of(&self, databases: &[&str]) -> Option<Vec<&str>> {
-        let text = self.sources.as_deref()?;
-        let line = databases.iter().find_map(|database| {
-            text.lines().find_map(|line| {
-                let line = line.split('#').next().unwrap_or_default();
-                line.trim_start().strip_prefix(database)?.trim_start().strip_prefix(':')
-            })
-        })?;
-        if line.contains('[') {
+    /// An answer of the source `files`, where that is the answer of the name service: it is asked first and has
+    /// one, or it is asked alone.
+    fn certain<T>(&self, database: &str, look: impl FnOnce() -> Option<T>) -> Option<Option<T>> {
+        let sources = self.of(&[database])?;
+        if sources.first() != Some(&"files") {
             return None;
         }
-        Some(line.split_ascii_whitespace().collect())
-    }
-
-    /// Whether `files` is asked first for the database: what it has is then the answer.
-    fn files_first(&self, database: &str) -> bool {
-        self.of(&[database]).is_some_and(|sources| sources.first() == Some(&"files"))
+        match look() {
+            Some(found) => Some(Some(found)),
+            None if sources.len() == 1 => Some(None),
+            None => None,
+        }
     }
 
     /// Whether no other source than `files` can add a membership to a group list. `systemd` can only where
@@ -93,14 +96,39 @@ impl Etc {
             sources.first() == Some(&"files")
                 && sources.iter().all(|source| match *source {
                     "files" => true,
-                    "systemd" => !user_records_provided(),
+                    "systemd" => !memberships_provided(),
                     _ => false,
                 })
         })
     }
+
+    /// The sources of the first of `databases` that has a line; `None` where more than their order counts.
+    fn of(&self, databases: &[&str]) -> Option<Vec<&str>> {
+        let text = self.sources.as_deref()?;
+        let line = databases.iter().find_map(|database| {
+            text.lines().find_map(|line| {
+                let line = line.split('#').next().unwrap_or_default();
+                line.trim_start().strip_prefix(database)?.trim_start().strip_prefix(':')
+            })
+        });
+        let Some(line) = line else { return Some(vec!["files"]) };
+        if line.contains('[') {
+            return None;
+        }
+        Some(line.split_ascii_whitespace().collect())
+    }
+
+    fn passwd(&self) -> Option<&str> {
+        self.passwd.get_or_init(|| files::text(c"/etc/passwd").ok()).as_deref()
+    }
+
+    fn group(&self) -> Option<&str> {
+        self.group.get_or_init(|| files::text(c"/etc/group").ok()).as_deref()
+    }
 }
 
-fn passwd(text: &str, wanted: impl Fn(&Passwd) -> bool) -> Option<Passwd> {
+/// The first entry of a text in the form of passwd(5) that is wanted.
+pub(crate) fn passwd(text: &str, wanted: impl Fn(&Passwd) -> bool) -> Option<Passwd> {
     lines(text)
         .filter_map(|line| {
             let mut fields = line.split(':');
@@ -113,6 +141,11 @@ fn passwd(text: &str, wanted: impl Fn(&Passwd) -> bool) -> Option<Passwd> {
             Some(Passwd { name: name.into(), uid, gid, home: home.into() })
         })
         .find(wanted)
+}
+
+/// The id of the first entry of a text in the form of group(5).
+pub(crate) fn group_id(text: &str) -> Option<u32> {
+    entries(text).next().map(|entry| entry.1)
 }
 
 /// Name, id and member list of each entry of group(5).
@@ -136,8 +169,10 @@ fn id(text: &str) -> Option<u32> {
     text.parse().ok().filter(|&id: &u32| digits && id != u32::MAX)
 }
 
-/// Whether anything serves user records to nss-systemd(8): sockets of services, or files dropped in.
-fn user_records_provided() -> bool {
+/// Whether anything provides memberships to nss-systemd(8): sockets of services, or records dropped in. The service
+/// manager's own socket is always there and has none: the users it makes for `DynamicUser=` are in no group but
+/// their own, systemd-userdbd.service(8).
+fn memberships_provided() -> bool {
     [
         "/run/systemd/userdb",
         "/etc/userdb",
@@ -147,7 +182,8 @@ fn user_records_provided() -> bool {
         "/usr/lib/userdb",
     ]
     .iter()
-    .any(|directory| std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()))
+    .filter_map(|directory| std::fs::read_dir(directory).ok())
+    .any(|entries| entries.flatten().any(|entry| entry.file_name() != "io.systemd.DynamicUser"))
 }
 
 #[cfg(test)]
@@ -158,11 +194,14 @@ mod tests {
     fn sources_are_read_as_the_manual_has_them() {
         let read =
             |text: &str| Etc { sources: Some(text.into()), passwd: OnceCell::new(), group: OnceCell::new() };
-        assert!(read("passwd: files systemd # comment\n").files_first("passwd"));
-        assert!(!read("passwd: sss files\n").files_first("passwd"));
-        assert!(!read("passwd: files [NOTFOUND=return] sss\n").files_first("passwd"));
-        assert!(!read("#passwd: files\n").files_first("passwd"));
-        assert!(!read("").files_first("passwd"));
+        let hit = |text: &str| read(text).certain("passwd", || Some(()));
+        let miss = |text: &str| read(text).certain("passwd", || None::<()>);
+        assert_eq!(hit("passwd: files systemd # comment\n"), Some(Some(())));
+        assert_eq!(miss("passwd: files systemd # comment\n"), None);
+        assert_eq!(miss("passwd: files\n"), Some(None));
+        assert_eq!(miss("#passwd: sss\n"), Some(None), "the default is files");
+        assert_eq!(hit("passwd: sss files\n"), None);
+        assert_eq!(hit("passwd: files [NOTFOUND=return] sss\n"), None);
         assert!(read("group: files").memberships_in_files());
         assert!(!read("group: files sss").memberships_in_files());
         assert!(!read("group: files\ninitgroups: sss").memberships_in_files());

@@ -88,10 +88,12 @@ pub fn read(path: &Path, trust: Trust) -> Result<Contents, ReadError> {
     Ok(Contents::File { identity: (status.st_dev, status.st_ino), bytes, writable })
 }
 
-/// Reads a file of the system, such as `/etc/passwd`, whole; `None` where that fails or it is not UTF-8.
-pub(crate) fn text(path: &CStr) -> Option<String> {
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    String::from_utf8(read_all(&file, 8192, SIZE_LIMIT).ok()?).ok()
+/// Reads a file of the system, such as `/etc/passwd`, whole. What is not UTF-8 in it is replaced.
+pub(crate) fn text(path: &CStr) -> io::Result<String> {
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let bytes = read_all(&file, 2048, SIZE_LIMIT)?;
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 /// Reads from the descriptor to its end or `limit`, beginning with room for `room` bytes: fewer calls than the

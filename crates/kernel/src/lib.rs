@@ -12,6 +12,7 @@ pub mod descriptors;
 mod etc;
 pub mod exec;
 pub mod files;
+mod getent;
 pub mod host;
 pub mod namespaces;
 pub mod observe;

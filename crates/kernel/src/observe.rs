@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn a_status_cut_short_names_the_line() {
         assert_eq!(Status::parse("Uid:\t0 0 0 0\n").unwrap_err(), "there is no line Groups");
-        let text = "Groups:\t\nUid:\t0\t0\t0\nGid:\t0\t0\t0\t0\n";
+        let text = "Groups:\t\nPid:\t1\nThreads:\t1\nUid:\t0\t0\t0\nGid:\t0\t0\t0\t0\n";
         assert_eq!(Status::parse(text).unwrap_err(), "the line Uid can't be read");
     }
 }

@@ -1,8 +1,7 @@
 //! All unsafe code of the project: the calls of the C library and of Linux that rustix has no safe form of.
 //!
 //! Each function here is safe to call and turns its arguments and results into Rust's own types; nothing else
-//! happens in this file. Sources: getpwnam(3), getgrnam(3), getgrouplist(3), execve(2), close_range(2), prctl(2),
-//! unshare(2), netdevice(7).
+//! happens in this file. Sources: execve(2), close_range(2), fcntl(2), prctl(2), unshare(2), netdevice(7).
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_int};
@@ -10,67 +9,6 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
-
-/// An entry of the user database, passwd(5).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Passwd {
-    pub(crate) name: String,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) home: String,
-}
-
-/// getpwnam_r(3). `Ok(None)` where no source of the name service has the name.
-pub(crate) fn passwd_by_name(name: &CStr) -> io::Result<Option<Passwd>> {
-    // SAFETY: the name is a C string that lives over the call; the rest is `lookup`'s.
-    lookup(
-        |entry, buffer, length, found| unsafe {
-            libc::getpwnam_r(name.as_ptr(), entry, buffer, length, found)
-        },
-        owned_passwd,
-    )
-}
-
-/// getpwuid_r(3). `Ok(None)` where no source of the name service has the id.
-pub(crate) fn passwd_by_id(uid: u32) -> io::Result<Option<Passwd>> {
-    // SAFETY: the pointers are `lookup`'s.
-    lookup(
-        |entry, buffer, length, found| unsafe { libc::getpwuid_r(uid, entry, buffer, length, found) },
-        owned_passwd,
-    )
-}
-
-/// getgrnam_r(3): the group's id. `Ok(None)` where no source of the name service has the name.
-pub(crate) fn group_by_name(name: &CStr) -> io::Result<Option<u32>> {
-    // SAFETY: the name is a C string that lives over the call; the rest is `lookup`'s.
-    lookup(
-        |entry, buffer, length, found| unsafe {
-            libc::getgrnam_r(name.as_ptr(), entry, buffer, length, found)
-        },
-        |entry: &libc::group| entry.gr_gid,
-    )
-}
-
-/// getgrouplist(3): every group that lists the user, and `group`.
-pub(crate) fn group_list(name: &CStr, group: u32) -> io::Result<Vec<u32>> {
-    let mut room: c_int = 64;
-    loop {
-        let mut list: Vec<u32> = vec![0; usize::try_from(room).unwrap_or(0)];
-        let mut count = room;
-        // SAFETY: the list has room for `count` ids and the name is a C string; both outlive the call.
-        let result = unsafe { libc::getgrouplist(name.as_ptr(), group, list.as_mut_ptr(), &raw mut count) };
-        if result >= 0 {
-            // The count that is returned is trusted only as far as the list reaches.
-            list.truncate(usize::try_from(count).unwrap_or(0));
-            return Ok(list);
-        }
-        // -1 and a count that needs no more room is no lack of room: the call failed.
-        if count <= room || room >= 1 << 20 {
-            return Err(io::Error::other("getgrouplist(3) failed"));
-        }
-        room = count;
-    }
-}
 
 /// execve(2). Comes back only when it failed, or claims to have succeeded while this program still runs.
 pub(crate) fn execve(path: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
@@ -200,38 +138,4 @@ pub(crate) fn interface_up(socket: BorrowedFd<'_>, name: &str) -> io::Result<()>
         return Err(io::Error::last_os_error());
     }
     Ok(())
-}
-
-/// Calls one of the `…_r` functions with a buffer that grows as long as ERANGE says it is too small.
-fn lookup<Entry, Owned>(
-    call: impl Fn(*mut Entry, *mut c_char, usize, *mut *mut Entry) -> c_int,
-    own: impl Fn(&Entry) -> Owned,
-) -> io::Result<Option<Owned>> {
-    let mut room = 1024;
-    loop {
-        let mut buffer: Vec<c_char> = vec![0; room];
-        let mut entry = MaybeUninit::<Entry>::uninit();
-        let mut found: *mut Entry = ptr::null_mut();
-        match call(entry.as_mut_ptr(), buffer.as_mut_ptr(), room, &raw mut found) {
-            0 if found.is_null() => return Ok(None),
-            // SAFETY: the call succeeded and points to the entry it filled in, whose strings are in the buffer.
-            0 => return Ok(Some(own(unsafe { &*found }))),
-            // Entries of directory services have been seen with megabytes of members; 64 MiB is no entry.
-            libc::ERANGE if room < 1 << 26 => room *= 4,
-            // getpwnam(3): these mean that there is no such entry.
-            libc::ENOENT | libc::ESRCH => return Ok(None),
-            number => return Err(io::Error::from_raw_os_error(number)),
-        }
-    }
-}
-
-fn owned_passwd(entry: &libc::passwd) -> Passwd {
-    // SAFETY: a passwd entry that was filled in has C strings for its name and home directory.
-    let (name, home) = unsafe { (CStr::from_ptr(entry.pw_name), CStr::from_ptr(entry.pw_dir)) };
-    Passwd {
-        name: name.to_string_lossy().into_owned(),
-        uid: entry.pw_uid,
-        gid: entry.pw_gid,
-        home: home.to_string_lossy().into_owned(),
-    }
 }
