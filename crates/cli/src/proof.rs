@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stepdown::prepare::Ready;
 use stepdown::security::credentials::{Credentials, Ids, words_of_ids, words_of_set};
 use stepdown::security::policy::Policy;
-use stepdown::transition::{Proof, words};
+use stepdown::transition::Proof;
 
 /// The proof for a person.
 pub(crate) fn text(ready: &Ready, proof: &Proof) -> String {
@@ -23,7 +23,7 @@ pub(crate) fn text(ready: &Ready, proof: &Proof) -> String {
     let _ = writeln!(text, "  {:<18}{}", "descriptors", descriptors.join(" "));
     text.push_str("stepdown: tried, and refused by the kernel:\n");
     for attempt in &proof.attempts {
-        let _ = writeln!(text, "  {}: {}", words(&attempt.way), attempt.expected);
+        let _ = writeln!(text, "  {}: {}", attempt.way, attempt.expected);
     }
     if let Some(program) = &ready.program {
         let _ = writeln!(text, "stepdown: executing {}", program.path.to_string_lossy());
@@ -36,7 +36,7 @@ pub(crate) fn json(ready: &Ready, proof: &Proof) -> Value {
     let attempts: Vec<Value> = proof
         .attempts
         .iter()
-        .map(|attempt| json!({ "attempt": words(&attempt.way), "answer": attempt.expected.name() }))
+        .map(|attempt| json!({ "attempt": attempt.way.to_string(), "answer": attempt.expected.name() }))
         .collect();
     json!({
         "proven": state(&proof.state),

@@ -87,7 +87,9 @@ pub fn plan(policy: &Policy, situation: &Situation, purpose: Purpose<'_>) -> Res
     if has_error(&findings) {
         return Err(findings);
     }
-    let attempts = ways::attempts(policy, situation, &end);
+    // Without a new root directory, there is none to leave.
+    let outward = if policy.chroot.is_some() { situation.descriptors.as_slice() } else { &[] };
+    let attempts = ways::attempts(&situation.facts, &end, outward);
     Ok(Plan { start: situation.start.clone(), steps, end, after_execve, attempts, findings })
 }
 

@@ -3,13 +3,13 @@
 //! A way is open only where the policy retains the right to it; then it is not tried but warned about.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::capability::{CapSet, Capability};
-use crate::credentials::{Credentials, Securebits};
+use crate::credentials::{Credentials, Facts, Securebits};
 use crate::errno::Errno;
-use crate::policy::Policy;
 use crate::rules::{is_done, predict};
-use crate::situation::Situation;
+use crate::situation::PassedDescriptor;
 use crate::step::Step;
 use crate::text::CapState;
 
@@ -33,29 +33,29 @@ pub enum Way {
     LeaveRoot(i32),
 }
 
-/// The steps back to root that the rules say are closed at the end; those the policy leaves open on purpose
-/// (it retains the right) are warned about, see [`crate::refusal`], and not tried.
-pub(crate) fn attempts(policy: &Policy, situation: &Situation, end: &Credentials) -> Vec<Attempt> {
+/// The ways back that the rules say are closed in the state `end`, each with the answer that the kernel must give.
+/// Those that are left open on purpose, because the right to them is retained, are not among them. `descriptors` are
+/// those that could lead out of the root directory, where one was entered.
+#[must_use]
+pub fn attempts(facts: &Facts, end: &Credentials, descriptors: &[PassedDescriptor]) -> Vec<Attempt> {
     let mut attempts = Vec::new();
-    for step in ways_back(situation, end) {
-        if let Err(expected) = predict(&situation.facts, end, &step) {
+    for step in ways_back(facts, end) {
+        if let Err(expected) = predict(facts, end, &step) {
             attempts.push(Attempt { way: Way::Step(step), expected });
         }
     }
     if !end.effective.contains(Capability::SYS_CHROOT) {
         attempts.push(Attempt { way: Way::ChrootAgain, expected: Errno::PERM });
     }
-    if policy.chroot.is_some() {
-        for descriptor in situation.descriptors.iter().filter(|descriptor| !descriptor.directory) {
-            attempts.push(Attempt { way: Way::LeaveRoot(descriptor.number), expected: Errno::NOTDIR });
-        }
+    for descriptor in descriptors.iter().filter(|descriptor| !descriptor.directory) {
+        attempts.push(Attempt { way: Way::LeaveRoot(descriptor.number), expected: Errno::NOTDIR });
     }
     attempts
 }
 
 /// Steps that would bring privilege back, from the state at the end; none that would change nothing.
-pub(crate) fn ways_back(situation: &Situation, end: &Credentials) -> Vec<Step> {
-    let all = CapSet::first(situation.facts.capability_count);
+pub(crate) fn ways_back(facts: &Facts, end: &Credentials) -> Vec<Step> {
+    let all = CapSet::first(facts.capability_count);
     let mut ways = alloc::vec![Step::SetResUid(0), Step::SetResGid(0)];
     if !end.groups.contains(&0) {
         let mut groups = end.groups.clone();
@@ -84,4 +84,25 @@ pub(crate) fn ways_back(situation: &Situation, end: &Credentials) -> Vec<Step> {
     }
     ways.retain(|step| !is_done(end, step));
     ways
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Way::Step(Step::SetResUid(uid)) => write!(f, "become user {uid}"),
+            Way::Step(Step::SetResGid(gid)) => write!(f, "become group {gid}"),
+            Way::Step(Step::SetGroups(groups)) => {
+                write!(f, "set the supplementary groups to {}", crate::credentials::words_of_ids(groups))
+            }
+            // The two that `ways_back` makes are told apart by what they ask for.
+            Way::Step(Step::SetCapabilities(sets)) if sets.permitted.is_subset(sets.inheritable) => {
+                f.write_str("make capabilities outside the bounding set inheritable")
+            }
+            Way::Step(Step::SetCapabilities(_)) => f.write_str("take every capability back"),
+            Way::Step(Step::SetSecurebits(_)) => f.write_str("take the securebits back"),
+            Way::Step(step) => step.fmt(f),
+            Way::ChrootAgain => f.write_str("make another directory the root directory"),
+            Way::LeaveRoot(number) => write!(f, "leave the root directory through descriptor {number}"),
+        }
+    }
 }

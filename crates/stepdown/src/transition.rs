@@ -7,9 +7,10 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use stepdown_conf::{Cause, Finding};
 use stepdown_kernel::observe::{Status, Witness};
-use stepdown_kernel::{descriptors, observe, perform};
+use stepdown_kernel::{descriptors, host, observe, perform};
 use stepdown_security::credentials::{Credentials, Difference, differences};
-use stepdown_security::ways::{Attempt, Way};
+use stepdown_security::errno::Errno;
+use stepdown_security::ways::{self, Attempt};
 
 use crate::prepare::Ready;
 
@@ -62,6 +63,31 @@ pub fn apply(ready: &Ready) -> Result<Proof, Box<Finding>> {
     Ok(Proof { state, threads, descriptors: open, attempts: ready.plan.attempts.clone() })
 }
 
+/// A way back to privilege that was tried.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// What was tried, and the answer that the rules of the kernel predict.
+    pub attempt: Attempt,
+    /// What the kernel answered; `None` is that it allowed it.
+    pub answer: Option<Errno>,
+}
+
+/// Tries, in this process and from whatever state it is in now, every way back to privilege that the rules of the
+/// kernel say is closed. For a program that was started under a scope and wants to see for itself.
+///
+/// # Errors
+/// What reading the state answered. If a way turns out to be open the process has gone it, and should exit.
+pub fn try_ways_back() -> std::io::Result<Vec<Tried>> {
+    let witness = Witness::open()?;
+    let first = witness.threads()?.remove(0);
+    let state = witness.credentials(first)?;
+    let facts = host::facts(&witness, host::capability_count())?;
+    let tried = ways::attempts(&facts, &state, &[])
+        .into_iter()
+        .map(|attempt| Tried { answer: perform::attempt(&attempt.way).err(), attempt });
+    Ok(tried.collect())
+}
+
 /// The state of this thread, when every other has the same.
 fn observe(witness: &Witness) -> Result<(Credentials, usize), Box<Finding>> {
     let threads = witness.threads().map_err(|error| unreadable(&error))?;
@@ -107,25 +133,12 @@ fn try_way_back(attempt: &Attempt) -> Result<(), Box<Finding>> {
         Err(errno) if errno == expected => Ok(()),
         Err(errno) => Err(failure(
             "way-back-unclear",
-            format!(
-                "{}: the kernel answered {errno}, and should have answered {expected}",
-                words(&attempt.way)
-            ),
+            format!("{}: the kernel answered {errno}, and should have answered {expected}", attempt.way),
         )),
         Ok(()) => Err(failure(
             "way-back-open",
-            format!("{}: the kernel allowed it, and should have answered {expected}", words(&attempt.way)),
+            format!("{}: the kernel allowed it, and should have answered {expected}", attempt.way),
         )),
-    }
-}
-
-/// A way back to privilege, said to a person.
-#[must_use]
-pub fn words(way: &Way) -> String {
-    match way {
-        Way::Step(step) => step.to_string(),
-        Way::ChrootAgain => "make another directory the root directory".to_owned(),
-        Way::LeaveRoot(number) => format!("leave the root directory through descriptor {number}"),
     }
 }
 

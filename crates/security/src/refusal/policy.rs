@@ -10,6 +10,7 @@ use crate::credentials::Credentials;
 use crate::policy::{BoundingSet, Policy};
 use crate::rules::{predict, required};
 use crate::situation::{Purpose, Situation};
+use crate::step::Step;
 use crate::ways::ways_back;
 
 /// What is contradictory in the policy itself, or can't be for this purpose.
@@ -98,7 +99,11 @@ pub(crate) fn open_ways(policy: &Policy, situation: &Situation, end: &Credential
         findings
             .push(finding.because(info.why).hint("leave it out if the server can do without").at_if(place));
     }
-    for step in ways_back(situation, end) {
+    for step in ways_back(&situation.facts, end) {
+        // To shrink what could be held is no way back.
+        if matches!(step, Step::DropBounding(_)) {
+            continue;
+        }
         let Some(needed) = required(end, &step) else { continue };
         if predict(&situation.facts, end, &step).is_ok() && !said.contains(needed) {
             said.insert(needed);
