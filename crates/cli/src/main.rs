@@ -5,6 +5,7 @@
 mod arguments;
 mod caps;
 mod check;
+mod demo;
 mod flags;
 mod help;
 mod output;
@@ -50,7 +51,7 @@ pub extern "C" fn main(_count: c_int, _vector: *const *const c_char) -> c_int {
                 Key::Run => run::run(&arguments),
                 Key::Check => check::run(&arguments),
                 Key::Caps => caps::run(&arguments),
-                Key::Demo => Ok(USAGE),
+                Key::Demo => demo::run(&arguments),
             };
             result.unwrap_or_else(|error| usage(&error))
         }

@@ -34,6 +34,12 @@ pub fn answer(questions: &Questions) -> Answers {
     Answers { user, group, supplemental_groups, memberships }
 }
 
+/// The name of the account with this id, if there is one and the name service answers.
+#[must_use]
+pub fn name_of(uid: u32) -> Option<String> {
+    account(&Etc::read(), &Identity::Id(uid)).ok().flatten().map(|account| account.name)
+}
+
 fn account(etc: &Etc, identity: &Identity) -> Result<Option<Account>, String> {
     let (known, key) = match identity {
         Identity::Name(name) => (etc.passwd_by_name(name), name.clone()),

@@ -147,6 +147,16 @@ impl Witness {
 }
 
 impl Status {
+    /// The status of the first thread of any process, which everybody may read.
+    ///
+    /// # Errors
+    /// What reading `/proc` answered; ENOENT for a process that has ended.
+    pub fn of_process(pid: u32) -> io::Result<Status> {
+        let path = format!("/proc/{pid}/status");
+        let file = rustix::fs::open(path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        Status::read(&file, &path)
+    }
+
     /// Reads a status file from its beginning, wherever it was read to before.
     fn read(file: &OwnedFd, name: &str) -> io::Result<Status> {
         let mut bytes = vec![0; 4096];
