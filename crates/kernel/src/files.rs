@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
+use crate::host;
 use rustix::fs::{Access, AtFlags, Mode, OFlags, ResolveFlags, Stat, accessat, fstat, openat, openat2, stat};
 
 /// What a path turned out to be.
@@ -172,7 +173,7 @@ fn trusted(path: &Path, file: &OwnedFd, status: &Stat, linked: bool) -> Result<(
 
 /// How somebody other than root could change the file, or what a directory's names lead to.
 fn writable_by_others(status: &Stat, directory: bool) -> Option<String> {
-    if status.st_uid != 0 {
+    if status.st_uid != 0 && !(directory && owner_is_outside(status.st_uid)) {
         return Some(format!("it belongs to user {}", status.st_uid));
     }
     // In a sticky directory only the owner of an entry can replace it, and that was root.
@@ -188,6 +189,15 @@ fn writable_by_others(status: &Stat, directory: bool) -> Option<String> {
     }
     None
 }
+
+/// Whether the owner has no id in this user namespace and is shown as the overflow id, user_namespaces(7): for a
+/// directory on the way, that is the root of the namespace around it, as a rule.
+fn owner_is_outside(uid: u32) -> bool {
+    uid == OVERFLOW_ID && !host::in_initial_user_namespace()
+}
+
+/// `/proc/sys/kernel/overflowuid`, which nobody changes.
+const OVERFLOW_ID: u32 = 65534;
 
 fn system(what: &'static str, error: rustix::io::Errno) -> ReadError {
     match error {

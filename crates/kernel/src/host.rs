@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, stat, statat};
 use stepdown_security::credentials::{Directory, Facts, IdMap};
 use stepdown_security::errno::Errno;
 
@@ -38,8 +38,7 @@ pub fn capability_count() -> u8 {
 /// # Errors
 /// What reading `/proc/self` answered.
 pub fn facts(witness: &Witness, capability_count: u8) -> io::Result<Facts> {
-    let namespace = statat(witness.process(), c"ns/user", AtFlags::empty())?;
-    if namespace.st_ino == INITIAL_USER_NAMESPACE {
+    if statat(witness.process(), c"ns/user", AtFlags::empty())?.st_ino == INITIAL_USER_NAMESPACE {
         return Ok(Facts {
             capability_count,
             uid_map: IdMap::all(),
@@ -54,6 +53,12 @@ pub fn facts(witness: &Witness, capability_count: u8) -> io::Result<Facts> {
         gid_map: id_map(&read("gid_map")?),
         setgroups_allowed: read("setgroups")?.trim() == "allow",
     })
+}
+
+/// Whether this process is in the user namespace that everything began in, where every id exists.
+#[must_use]
+pub fn in_initial_user_namespace() -> bool {
+    stat(c"/proc/self/ns/user").is_ok_and(|namespace| namespace.st_ino == INITIAL_USER_NAMESPACE)
 }
 
 /// Opens a directory that is to become the root directory, and says which it is. The descriptor is closed by
