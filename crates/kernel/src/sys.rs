@@ -80,10 +80,15 @@ pub(crate) fn set_parent_death_signal(signal: c_int) -> io::Result<()> {
 
 /// prctl(2) `PR_GET_PDEATHSIG`: 0 for none.
 pub(crate) fn parent_death_signal() -> io::Result<c_int> {
-    let mut signal: c_int = 0;
+    // No signal has this number, so that a call that claims success and writes nothing is told from "none".
+    let mut signal: c_int = -1;
     // SAFETY: the operation writes one int to the address, which is that of `signal`.
     let result = unsafe { libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal, 0, 0, 0) };
-    if result == 0 { Ok(signal) } else { Err(io::Error::last_os_error()) }
+    match (result, signal) {
+        (0, -1) => Err(io::Error::other("prctl(PR_GET_PDEATHSIG) reported success, and answered nothing")),
+        (0, signal) => Ok(signal),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// getresuid(2): real, effective and saved.

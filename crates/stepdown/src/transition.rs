@@ -58,7 +58,13 @@ pub fn apply(ready: &Ready) -> Result<Proof, Box<Finding>> {
     let still = observe::still(&state).map_err(|error| unreadable(&error))?;
     if !still {
         let (now, _) = observe(&ready.witness)?;
-        return Err(not_proven(&differences(&state, &now)));
+        return Err(match &differences(&state, &now)[..] {
+            [] => failure(
+                "not-proven",
+                "the kernel's two accounts, /proc and its system calls, differ".to_owned(),
+            ),
+            left => not_proven(left),
+        });
     }
     Ok(Proof { state, threads, descriptors: open, attempts: ready.plan.attempts.clone() })
 }
@@ -156,7 +162,12 @@ fn not_proven(left: &[Difference]) -> Box<Finding> {
 }
 
 fn unreadable(error: &std::io::Error) -> Box<Finding> {
-    failure("not-observable", format!("the kernel's account of this process can't be read: {error}"))
+    // As everywhere else: EPERM (Operation not permitted). An error that is not the kernel's has words of its own.
+    let words = match error.raw_os_error() {
+        Some(number) => Errno(number).to_string(),
+        None => error.to_string(),
+    };
+    failure("not-observable", format!("the kernel's account of this process can't be read: {words}"))
 }
 
 fn failure(code: &'static str, message: String) -> Box<Finding> {
