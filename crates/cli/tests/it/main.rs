@@ -3,4 +3,8 @@
 
 mod faults;
 mod run;
+mod servers;
+mod servers_nginx;
+mod servers_smtp;
+mod servers_unbound;
 mod support;
