@@ -106,7 +106,9 @@ impl Node {
         command
             .arg(format!("--target={}", self.holder.id()))
             .args(["--mount", "--net"])
-            .arg(format!("--wd={}", self.dir.display()))
+            // Opened inside the namespace: a directory of the outer one would be a foreign mount, on which the kernel
+            // ignores file capabilities and set-id bits, and below which the node's own mounts do not show.
+            .arg(format!("--wdns={}", self.dir.display()))
             .arg("--")
             .arg(program);
         command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
