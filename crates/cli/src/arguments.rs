@@ -124,7 +124,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Typ
 fn find_command(word: &OsStr) -> Result<&'static Command, UsageError> {
     let word = word.to_string_lossy();
     COMMANDS.iter().find(|command| command.name == word).ok_or_else(|| UsageError {
-        message: format!("there is no command “{}”", word.escape_debug()),
+        message: format!("there is no command `{}`", word.escape_debug()),
         hint: nearest(&word, COMMANDS.iter().map(|command| command.name))
             .map(|name| format!("did you mean `stepdown {name}`?")),
         command: None,

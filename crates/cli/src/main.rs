@@ -67,7 +67,7 @@ fn usage(error: &UsageError) -> u8 {
     }
     match error.command {
         Some(command) => text.push_str(&format!("  usage: {}\n", help::synopsis(command))),
-        None => text.push_str("  usage: stepdown COMMAND …; `stepdown --help` lists the commands\n"),
+        None => text.push_str("  usage: stepdown COMMAND ...; `stepdown --help` lists the commands\n"),
     }
     output::error(&text);
     match error.command {

@@ -82,7 +82,7 @@ fn descriptors(arguments: &Arguments) -> Result<Vec<i32>, UsageError> {
                 Ok(number) if number >= 0 => list.push(number),
                 _ => {
                     return Err(
-                        arguments.wrong(&format!("--pass-fd takes numbers, not “{}”", word.escape_debug()))
+                        arguments.wrong(&format!("--pass-fd takes numbers, not `{}`", word.escape_debug()))
                     );
                 }
             }

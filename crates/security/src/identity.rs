@@ -98,7 +98,7 @@ impl fmt::Display for IdentityError {
             IdentityError::Empty => f.write_str("it is empty; an empty name has been taken for user 0 before"),
             IdentityError::Sign => f.write_str("it begins with a sign; ids are plain decimal and names never begin so"),
             IdentityError::Unchanged => {
-                f.write_str("setresuid(2) and setresgid(2) read 4294967295 (-1) as “leave unchanged”, which would keep root")
+                f.write_str("setresuid(2) and setresgid(2) read 4294967295 (-1) as `leave unchanged`, which would keep root")
             }
             IdentityError::TooLarge => f.write_str("ids end at 4294967294; a larger number would wrap around"),
             IdentityError::LeadingZero => {

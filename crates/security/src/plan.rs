@@ -14,6 +14,7 @@ use crate::execve::predict_execve;
 use crate::goal::Goal;
 use crate::policy::Policy;
 use crate::refusal;
+use crate::request::Request;
 use crate::rules::{is_done, predict};
 use crate::situation::{Purpose, Situation};
 use crate::step::Step;
@@ -50,10 +51,13 @@ pub struct PlannedStep {
 /// # Errors
 /// All findings, at least one an error: what is contradictory, unknown to the kernel, not held, or would fail.
 pub fn plan(policy: &Policy, situation: &Situation, purpose: Purpose<'_>) -> Result<Plan, Vec<Finding>> {
-    let mut findings = refusal::of_policy(policy, purpose);
+    let scope = policy.nameless();
+    let mut findings = refusal::of_text(&scope, purpose);
+    findings.extend(refusal::of_policy(policy));
+    findings.extend(refusal::of_host(&scope, situation));
     findings.extend(refusal::of_situation(policy, situation));
     let goal = Goal::new(policy, situation, purpose);
-    findings.extend(refusal::of_bounding_set(policy, situation, &goal));
+    findings.extend(refusal::of_bounding_set(&goal));
     if has_error(&findings) {
         return Err(findings);
     }
@@ -91,6 +95,20 @@ pub fn plan(policy: &Policy, situation: &Situation, purpose: Purpose<'_>) -> Res
     let outward = if policy.chroot.is_some() { situation.descriptors.as_slice() } else { &[] };
     let attempts = ways::attempts(&situation.facts, &end, outward);
     Ok(Plan { start: situation.start.clone(), steps, end, after_execve, attempts, findings })
+}
+
+/// What can be found without knowing what the names of `request` mean: for reporting it together with the names that do
+/// not exist.
+#[must_use]
+pub fn findings_without_names(
+    request: &Request,
+    situation: &Situation,
+    purpose: Purpose<'_>,
+) -> Vec<Finding> {
+    let scope = request.nameless();
+    let mut findings = refusal::of_text(&scope, purpose);
+    findings.extend(refusal::of_host(&scope, situation));
+    findings
 }
 
 type Predicted = (Vec<PlannedStep>, Credentials);

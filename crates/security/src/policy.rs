@@ -83,6 +83,14 @@ pub enum BoundingSet {
     Exactly(CapSet),
 }
 
+/// The options that mean something before any name is looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nameless<'a> {
+    pub(crate) capabilities: Option<&'a Sourced<CapState>>,
+    pub(crate) bounding_set: Option<&'a Sourced<BoundingSet>>,
+    pub(crate) chroot: Option<&'a Sourced<String>>,
+}
+
 impl<T> Sourced<T> {
     /// A value that is not written.
     pub fn default_of(value: T, rule: &'static str) -> Sourced<T> {
@@ -106,7 +114,28 @@ impl Origin {
     }
 }
 
+impl Nameless<'_> {
+    /// What `Capabilities` retains; empty where it is not written.
+    pub(crate) fn retained(&self) -> CapState {
+        self.capabilities.map(|capabilities| capabilities.value).unwrap_or_default()
+    }
+
+    /// Where `Capabilities` is written.
+    pub(crate) fn capabilities_place(&self) -> Option<&Place> {
+        self.capabilities.and_then(|capabilities| capabilities.origin.place())
+    }
+}
+
 impl Policy {
+    /// The options that need no names.
+    pub(crate) fn nameless(&self) -> Nameless<'_> {
+        Nameless {
+            capabilities: self.capabilities.as_ref(),
+            bounding_set: self.bounding_set.as_ref(),
+            chroot: self.chroot.as_ref(),
+        }
+    }
+
     /// What the scope retains: permitted, effective and inheritable sets as written; empty where none are.
     /// For root without `Capabilities` see [`Policy::stays_root`].
     #[must_use]

@@ -9,6 +9,6 @@ mod policy;
 mod steps;
 
 pub(crate) use execve::{of_execve, of_file_capabilities};
-pub(crate) use host::{of_bounding_set, of_situation};
-pub(crate) use policy::{of_policy, open_ways};
+pub(crate) use host::{of_bounding_set, of_host, of_situation};
+pub(crate) use policy::{of_policy, of_text, open_ways};
 pub(crate) use steps::{of_end, of_step};

@@ -8,11 +8,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use stepdown_conf::{Cause, Config, Finding, Place, Scope, Setting, Text, Value, nearest, shown};
+use stepdown_conf::{Cause, Config, Finding, Place, Scope, Setting, Span, Text, Value, nearest, shown};
 
 use crate::identity::Identity;
 use crate::options::{self, DEFAULT_IDENTITY, Form, Key, OPTIONS, SCOPE};
-use crate::policy::{BoundingSet, Origin, Sourced};
+use crate::policy::{BoundingSet, Nameless, Origin, Sourced};
 use crate::text::{self, CapState, TextError};
 
 /// What a `Security` scope asks for, names not looked up yet.
@@ -68,6 +68,17 @@ impl Request {
     }
 }
 
+impl Request {
+    /// The options that need no names.
+    pub(crate) fn nameless(&self) -> Nameless<'_> {
+        Nameless {
+            capabilities: self.capabilities.as_ref(),
+            bounding_set: self.bounding_set.as_ref(),
+            chroot: self.chroot.as_ref(),
+        }
+    }
+}
+
 struct Reader<'a> {
     config: &'a Config,
     capability_count: u8,
@@ -95,7 +106,7 @@ impl<'a> Reader<'a> {
                 let finding = Finding::error(
                     "scope-in-security",
                     Cause::Text,
-                    format!("there is no scope “{}” inside {SCOPE}", inner.name()),
+                    format!("there is no scope `{}` inside {SCOPE}", inner.name()),
                 );
                 self.findings.push(
                     finding
@@ -166,7 +177,7 @@ impl<'a> Reader<'a> {
                     let finding = Finding::error(
                         "not-a-boolean",
                         Cause::Text,
-                        format!("“{}” is no value for {}", text.text(), setting.name()),
+                        format!("`{}` is no value for {}", text.text(), setting.name()),
                     );
                     self.push_at(
                         finding
@@ -208,7 +219,7 @@ impl<'a> Reader<'a> {
             Finding::error(
                 "relative-chroot",
                 Cause::Text,
-                format!("Chroot is not an absolute path: “{path}”"),
+                format!("Chroot is not an absolute path: `{path}`"),
             )
             .because("a relative path would depend on where the server happens to be started")
             .hint(format!("write the whole path, such as /{path}"))
@@ -224,7 +235,7 @@ impl<'a> Reader<'a> {
                 let finding = Finding::error(
                     "bad-identity",
                     Cause::Text,
-                    format!("“{}” is no value for {}", shown(&written), setting.name()),
+                    format!("`{}` is no value for {}", shown(&written), setting.name()),
                 );
                 self.push_at(
                     finding.because(error.to_string()).hint(
@@ -240,21 +251,37 @@ impl<'a> Reader<'a> {
     fn capability_text(&mut self, setting: Setting<'a>, text: &Text<'a>, error: &TextError) {
         let written = text.text();
         let word = written.get(error.offset..error.offset + error.length).unwrap_or_default();
-        let finding = Finding::error(
-            "bad-capability-text",
-            Cause::Text,
-            format!("{} can't be read: {error}", setting.name()),
-        );
-        let hint = match nearest(word, crate::capability::NAMED.iter().map(|info| info.name)) {
-            Some(name) if !name.eq_ignore_ascii_case(word) => format!("did you mean {name}?"),
+        let what = match error.suggestion() {
+            Some(_) => format!("no capability is called `{}`", shown(word)),
+            None => error.to_string(),
+        };
+        let hint = match error.suggestion() {
+            Some(name) => format!("did you mean {name}?"),
             _ if setting.name().eq_ignore_ascii_case("bounding_set") => {
                 "names of capabilities(7) separated by commas or spaces, or all".into()
             }
             _ => "names of capabilities(7) with +ep behind them, such as \"cap_net_bind_service+ep\"; see cap_from_text(3)".into(),
         };
-        let why =
-            format!("in “{}”, character {}", shown(&written), characters_before(&written, error.offset) + 1);
-        self.push_at(finding.because(why).hint(hint), text);
+        let finding = Finding::error(
+            "bad-capability-text",
+            Cause::Text,
+            format!("{} can't be read: {what}", setting.name()),
+        );
+        let finding = finding.at(self.config.place(self.within(text, error.offset, error.length)));
+        self.findings.push(finding.because("it is read as cap_from_text(3) reads it").hint(hint));
+    }
+
+    /// The span of a part of a text, where what is written between the quotes is the text itself; else all of it.
+    fn within(&self, text: &Text<'a>, offset: usize, length: usize) -> Span {
+        let whole = text.span();
+        let quotes = usize::from(text.quoted());
+        let raw = self.config.slice(whole);
+        let plain = raw.get(quotes..raw.len() - quotes) == Some(&*text.text());
+        let part = |at: usize| u32::try_from(quotes + at).ok().map(|at| whole.start + at);
+        match (part(offset), part(offset + length)) {
+            (Some(start), Some(end)) if plain && length > 0 => Span { start, end, ..whole },
+            _ => whole,
+        }
     }
 
     fn scalar(&mut self, setting: Setting<'a>, value: Value<'a>) -> Option<Text<'a>> {
@@ -280,7 +307,7 @@ impl<'a> Reader<'a> {
                     Finding::error("not-an-array", Cause::Text, format!("{} takes an array", setting.name()))
                         .at(place)
                         .because("a dictionary stands here")
-                        .hint("write ( name name … )"),
+                        .hint("write ( name name ... )"),
                 );
                 None
             }
@@ -291,7 +318,7 @@ impl<'a> Reader<'a> {
         let finding = Finding::error(
             "unknown-option",
             Cause::Text,
-            format!("there is no option “{}” in {SCOPE}", setting.name()),
+            format!("there is no option `{}` in {SCOPE}", setting.name()),
         );
         let finding = finding
             .at(self.config.place(setting.current().name_span()))
@@ -310,11 +337,11 @@ impl<'a> Reader<'a> {
                 Finding::error(
                     "named-security",
                     Cause::Text,
-                    format!("{SCOPE} takes no name, but is called “{}” here", shown(name)),
+                    format!("{SCOPE} takes no name, but is called `{}` here", shown(name)),
                 )
                 .at(place)
                 .because("a process has one identity, so there is one Security scope, without a name")
-                .hint("write `Security { … }`; several of them are merged, option by option"),
+                .hint("write `Security { ... }`; several of them are merged, option by option"),
             );
         }
     }
@@ -334,7 +361,7 @@ impl<'a> Reader<'a> {
                     let finding = Finding::error(
                         "nested-security",
                         Cause::Text,
-                        format!("{SCOPE} stands inside the scope “{}”", outer.name()),
+                        format!("{SCOPE} stands inside the scope `{}`", outer.name()),
                     );
                     self.findings.push(
                         finding
@@ -370,8 +397,4 @@ fn option_names() -> String {
         names.push_str(option.name);
     }
     names
-}
-
-fn characters_before(text: &str, offset: usize) -> usize {
-    text.char_indices().take_while(|(index, _)| *index < offset).count()
 }

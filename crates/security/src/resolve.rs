@@ -70,20 +70,20 @@ impl Request {
     /// # Errors
     /// A finding for each name that does not exist or could not be looked up. An id needs no account, except
     /// where the primary group would have to come from it.
-    pub fn resolve(self, answers: Answers) -> Result<Policy, Vec<Finding>> {
+    pub fn resolve(&self, answers: &Answers) -> Result<Policy, Vec<Finding>> {
         let mut findings = Vec::new();
-        let user = resolve_user(&self, &answers, &mut findings);
-        let group = resolve_group(&self, &answers, &mut findings);
-        let groups = resolve_groups(&self, &answers, group.as_ref(), &mut findings);
+        let user = resolve_user(self, answers, &mut findings);
+        let group = resolve_group(self, answers, &mut findings);
+        let groups = resolve_groups(self, answers, group.as_ref(), &mut findings);
         match (user, group, groups) {
             (Some(user), Some(group), Some(groups)) if findings.is_empty() => Ok(Policy {
                 user,
                 group,
                 groups,
-                capabilities: self.capabilities,
-                chroot: self.chroot,
-                no_new_privs: self.no_new_privs,
-                bounding_set: self.bounding_set,
+                capabilities: self.capabilities.clone(),
+                chroot: self.chroot.clone(),
+                no_new_privs: self.no_new_privs.clone(),
+                bounding_set: self.bounding_set.clone(),
             }),
             _ => Err(findings),
         }
@@ -199,7 +199,7 @@ fn resolve_groups(
 
 fn missing(kind: &str, name: &str, origin: &Origin) -> Finding {
     let finding =
-        Finding::error("no-such-account", Cause::Host, format!("there is no {kind} “{name}” on this system"));
+        Finding::error("no-such-account", Cause::Host, format!("there is no {kind} `{name}` on this system"));
     let (finding, create) = match origin {
         Origin::Written { place, .. } => {
             (finding.at(place.clone()).because("the system's name service does not know the name"), "")
@@ -226,7 +226,7 @@ fn failed(kind: &str, identity: &Identity, reason: &str, place: Option<&Place>) 
     let finding = Finding::error(
         "name-service",
         Cause::Host,
-        format!("{kind} “{}” could not be looked up: {reason}", identity),
+        format!("{kind} `{}` could not be looked up: {reason}", identity),
     );
     finding
         .because("without an answer it is not known which ids are meant, and nothing is guessed")

@@ -94,7 +94,7 @@ impl fmt::Display for Step {
             Step::SetKeepCaps(false) => f.write_str("stop keeping capabilities over a change of user"),
             Step::SetResUid(uid) => write!(f, "become user {uid} (real, effective, saved)"),
             Step::SetCapabilities(state) => {
-                write!(f, "set the capabilities to “{}”", Canonical { state: *state, count: COUNT })
+                write!(f, "set the capabilities to `{}`", Canonical { state: *state, count: COUNT })
             }
             Step::ClearAmbient => f.write_str("empty the ambient set"),
             Step::RaiseAmbient(capability) => write!(f, "raise {capability} in the ambient set"),

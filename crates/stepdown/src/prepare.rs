@@ -8,7 +8,7 @@ use stepdown_conf::{Cause, Config, Finding};
 use stepdown_kernel::observe::Witness;
 use stepdown_kernel::program::{self, Program, ProgramError};
 use stepdown_kernel::{accounts, descriptors, host};
-use stepdown_security::plan::{Plan, plan};
+use stepdown_security::plan::{Plan, findings_without_names, plan};
 use stepdown_security::policy::Policy;
 use stepdown_security::request::Request;
 use stepdown_security::situation::{Purpose, Situation};
@@ -66,23 +66,14 @@ pub fn prepare(config: &Config, end: End<'_>, pass: &[i32]) -> Result<Ready, Ref
         }
     };
     findings.extend(warnings);
-    let answers = accounts::answer(&request.questions());
-    let policy = match request.resolve(answers) {
-        Ok(policy) => policy,
-        Err(errors) => {
-            findings.extend(errors);
+    let (witness, mut situation) = match look_around(pass, capability_count) {
+        Ok(seen) => seen,
+        Err(finding) => {
+            findings.push(*finding);
             return Err(Refusal::Findings(findings));
         }
     };
-    let refuse = |mut findings: Vec<Finding>, finding| {
-        findings.push(finding);
-        Refusal::Findings(findings)
-    };
-    let (witness, mut situation) = match look_around(pass, capability_count) {
-        Ok(seen) => seen,
-        Err(finding) => return Err(refuse(findings, *finding)),
-    };
-    let root = match policy.chroot.as_ref().map(|chroot| host::open_directory(&chroot.value)) {
+    let root = match request.chroot.as_ref().map(|chroot| host::open_directory(&chroot.value)) {
         None => None,
         Some(Ok((root, directory))) => {
             situation.chroot = Some(Ok(directory));
@@ -91,6 +82,15 @@ pub fn prepare(config: &Config, end: End<'_>, pass: &[i32]) -> Result<Ready, Ref
         Some(Err(errno)) => {
             situation.chroot = Some(Err(errno));
             None
+        }
+    };
+    let policy = match request.resolve(&accounts::answer(&request.questions())) {
+        Ok(policy) => policy,
+        Err(errors) => {
+            findings.extend(errors);
+            let purpose = if matches!(end, End::Stay) { Purpose::Stay } else { Purpose::Execute(None) };
+            findings.extend(findings_without_names(&request, &situation, purpose));
+            return Err(Refusal::Findings(findings));
         }
     };
     let program = match end {
@@ -128,6 +128,14 @@ fn look_around(pass: &[i32], capability_count: u8) -> Result<(Witness, Situation
                 .hint("mount -t proc proc /proc"),
         )
     };
+    // Before anything is opened: a number that is free now could soon be one of our own, and would be passed on.
+    let descriptors = descriptors::passed(pass).map_err(|number| {
+        Box::new(
+            Finding::error("descriptor-not-open", Cause::Host, format!("descriptor {number} is not open"))
+                .because("it was to be passed to the program")
+                .hint("open it where the program is started, such as 3<file in a shell"),
+        )
+    })?;
     let witness = Witness::open().map_err(no_proof)?;
     let mut threads = witness.threads().map_err(no_proof)?;
     if threads.len() > 1 {
@@ -143,13 +151,6 @@ fn look_around(pass: &[i32], capability_count: u8) -> Result<(Witness, Situation
     }
     let start = witness.credentials(threads.remove(0)).map_err(no_proof)?;
     let facts = host::facts(&witness, capability_count).map_err(no_proof)?;
-    let descriptors = descriptors::passed(pass).map_err(|number| {
-        Box::new(
-            Finding::error("descriptor-not-open", Cause::Host, format!("descriptor {number} is not open"))
-                .because("it was to be passed to the program")
-                .hint("open it where the program is started, such as 3<file in a shell"),
-        )
-    })?;
     let terminal_injection =
         descriptors.iter().any(|descriptor| descriptor.terminal) && host::terminal_injection();
     Ok((witness, Situation { facts, start, chroot: None, descriptors, terminal_injection }))

@@ -121,7 +121,7 @@ fn refused(path: &str, error: ReadError) -> LoadError {
     LoadError::Refused { message, why, hint }
 }
 
-/// An error of the system without the “(os error 13)” that the standard library adds.
+/// An error of the system without the `(os error 13)` that the standard library adds.
 fn words(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()

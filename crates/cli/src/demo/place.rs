@@ -44,7 +44,7 @@ pub(crate) fn outside(format: Format) -> io::Result<Where> {
         return user_namespace(format).map(Where::Child);
     }
     match private(&[
-        "namespaces of its own: a network with nothing but a loopback, and a user database with “ecuser”",
+        "namespaces of its own: a network with nothing but a loopback, and a user database with `ecuser`",
     ]) {
         Ok(place) => Ok(Where::Here(place)),
         // A container that may make no namespaces is private enough.
@@ -62,8 +62,8 @@ pub(crate) fn inside(mapped: &str) -> io::Result<Place> {
     io::stdin().read_exact(&mut how)?;
     if how[0] == RANGE && mapped == "auto" {
         return private(&[
-            "a user namespace of its own, since this user is not root: user 0 in it is this user outside, and “ecuser” is one of the ids that /etc/subuid lends",
-            "in it, a network with nothing but a loopback, and a user database with “ecuser”",
+            "a user namespace of its own, since this user is not root: user 0 in it is this user outside, and `ecuser` is one of the ids that /etc/subuid lends",
+            "in it, a network with nothing but a loopback, and a user database with `ecuser`",
         ]);
     }
     namespaces::private_mounts()?;
@@ -157,7 +157,7 @@ fn as_it_is() -> io::Result<Place> {
     };
     Ok(Place {
         words: vec![
-            "this host or container as it is, since it allows no namespaces of one's own: its loopback, and its user “nobody”",
+            "this host or container as it is, since it allows no namespaces of one's own: its loopback, and its user `nobody`",
         ],
         user: 65534,
         name: "nobody",

@@ -23,13 +23,13 @@ pub(crate) fn text(evidence: &Evidence, sound: bool, colour: bool) -> String {
         let _ = writeln!(text, "  {line}");
     }
     let _ =
-        writeln!(text, "\n{bold}  {:<14}{:<30}{}{plain}", "", "before", "after, as /proc shows the server");
+        writeln!(text, "\n{bold}  {:<14}{:<30}after, as /proc shows the server{plain}", "", "before");
     let rows = rows(&evidence.before).into_iter().zip(rows(&evidence.after));
     for ((name, before), (_, after)) in rows {
         let _ = writeln!(text, "  {name:<14}{before:<30}{after}");
     }
     let _ =
-        writeln!(text, "\nServed: GET http://127.0.0.1:{}/ was answered “{}”", place.port, evidence.greeting);
+        writeln!(text, "\nServed: GET http://127.0.0.1:{}/ was answered `{}`", place.port, evidence.greeting);
     let _ = writeln!(text, "\nTried from inside the server, to get root back:");
     for tried in &evidence.tried {
         let verdict = if tried.refused { "refused" } else { "NOT REFUSED" };

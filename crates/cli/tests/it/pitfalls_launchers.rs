@@ -237,7 +237,7 @@ fn nothing_inherited_passes_through() {
 fn check_finds_what_a_unit_verifier_passes_over() {
     let Some(node) = Node::new() else { return };
     for (options, words) in [
-        ("user = nobody-of-that-name", ["there is no user “nobody-of-that-name”", "(this host)"]),
+        ("user = nobody-of-that-name", ["nobody-of-that-name", "(this host)"]),
         ("chroot = /nonexistent/root", ["/nonexistent/root can't become the root directory", "ENOENT"]),
         (
             "Capabilities = \"cap_net_bind_servise+ep\"",
@@ -257,13 +257,13 @@ fn check_finds_what_a_unit_verifier_passes_over() {
 fn a_misspelt_option_is_refused_with_the_nearest_name() {
     let Some(node) = Node::new() else { return };
     ids(&node, "user = ecuser Capabilites = \"cap_kill+ep\"")
-        .refused(&["there is no option “Capabilites” in Security", "did you mean Capabilities?"]);
+        .refused(&["there is no option", "Capabilites", "did you mean Capabilities?"]);
 }
 
 #[test]
 fn a_misspelt_user_is_refused_by_name() {
     let Some(node) = Node::new() else { return };
-    ids(&node, "user = ecusr").refused(&["server.conf:1:19:", "there is no user “ecusr”"]);
+    ids(&node, "user = ecusr").refused(&["server.conf:1:19:", "there is no user", "ecusr"]);
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn without_a_scope_the_default_user_is_meant_and_never_root() {
     let passwd = fs::read_to_string(node.dir.join("passwd")).unwrap();
     fs::write(node.dir.join("passwd"), passwd.replace("ecuser", "renamed")).unwrap();
     node.run("# nothing\n", &["id"]).refused(&[
-        "there is no user “ecuser”",
+        "there is no user", "ecuser",
         "the manual's default",
         "useradd",
     ]);

@@ -10,16 +10,22 @@ use crate::capability::{CapSet, Capability};
 use crate::credentials::{Securebits, words_of_ids, words_of_set};
 use crate::errno::Errno;
 use crate::goal::Goal;
-use crate::policy::{BoundingSet, Policy};
+use crate::policy::{BoundingSet, Nameless, Policy};
 use crate::situation::Situation;
 
-/// What this host, or the way the process was started, makes impossible.
-pub(crate) fn of_situation(policy: &Policy, situation: &Situation) -> Vec<Finding> {
+/// What this host makes impossible of what the scope says, whatever its names mean.
+pub(crate) fn of_host(scope: &Nameless<'_>, situation: &Situation) -> Vec<Finding> {
     let mut findings = Vec::new();
-    capabilities_not_to_be_had(policy, situation, &mut findings);
-    unmapped_ids(policy, situation, &mut findings);
+    capabilities_not_to_be_had(scope, situation, &mut findings);
+    if let Some(set) = scope.bounding_set
+        && let BoundingSet::Exactly(limit) = set.value
+    {
+        for capability in limit.difference(situation.start.bounding).iter() {
+            findings.push(not_to_be_had(capability, situation, "Bounding_Set names", set.origin.place()));
+        }
+    }
     if let Some(Err(errno)) = situation.chroot
-        && let Some(chroot) = &policy.chroot
+        && let Some(chroot) = scope.chroot
     {
         let path = &chroot.value;
         let finding = Finding::error(
@@ -39,6 +45,13 @@ pub(crate) fn of_situation(policy: &Policy, situation: &Situation) -> Vec<Findin
                 .at_if(chroot.origin.place()),
         );
     }
+    findings
+}
+
+/// What the way the process was started makes impossible.
+pub(crate) fn of_situation(policy: &Policy, situation: &Situation) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    unmapped_ids(policy, situation, &mut findings);
     if policy.chroot.is_some() {
         for descriptor in situation.descriptors.iter().filter(|descriptor| descriptor.directory) {
             let finding = Finding::error(
@@ -87,16 +100,9 @@ pub(crate) fn of_situation(policy: &Policy, situation: &Situation) -> Vec<Findin
     findings
 }
 
-/// A written bounding set that reaches beyond what there is, and a default one that can't be had.
-pub(crate) fn of_bounding_set(policy: &Policy, situation: &Situation, goal: &Goal) -> Vec<Finding> {
+/// A default bounding set that can't be had.
+pub(crate) fn of_bounding_set(goal: &Goal) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Some(set) = &policy.bounding_set
-        && let BoundingSet::Exactly(limit) = set.value
-    {
-        for capability in limit.difference(situation.start.bounding).iter() {
-            findings.push(not_to_be_had(capability, situation, "Bounding_Set names", set.origin.place()));
-        }
-    }
     if goal.bounding_left {
         let finding = Finding::note(
             "bounding-set-left",
@@ -112,8 +118,8 @@ pub(crate) fn of_bounding_set(policy: &Policy, situation: &Situation, goal: &Goa
     findings
 }
 
-fn capabilities_not_to_be_had(policy: &Policy, situation: &Situation, findings: &mut Vec<Finding>) {
-    let Some(capabilities) = &policy.capabilities else { return };
+fn capabilities_not_to_be_had(scope: &Nameless<'_>, situation: &Situation, findings: &mut Vec<Finding>) {
+    let Some(capabilities) = scope.capabilities else { return };
     let place = capabilities.origin.place();
     let retained = capabilities.value;
     let start = &situation.start;

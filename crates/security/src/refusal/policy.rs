@@ -7,17 +7,17 @@ use stepdown_conf::{Cause, Finding};
 
 use crate::capability::{CapSet, Capability};
 use crate::credentials::Credentials;
-use crate::policy::{BoundingSet, Policy};
+use crate::policy::{BoundingSet, Nameless, Policy};
 use crate::rules::{predict, required};
 use crate::situation::{Purpose, Situation};
 use crate::step::Step;
 use crate::ways::ways_back;
 
-/// What is contradictory in the policy itself, or can't be for this purpose.
-pub(crate) fn of_policy(policy: &Policy, purpose: Purpose<'_>) -> Vec<Finding> {
+/// What is contradictory in what the scope says, or can't be for this purpose.
+pub(crate) fn of_text(scope: &Nameless<'_>, purpose: Purpose<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let place = policy.capabilities.as_ref().and_then(|capabilities| capabilities.origin.place());
-    let retained = policy.retained();
+    let place = scope.capabilities_place();
+    let retained = scope.retained();
     let not_permitted = retained.effective.difference(retained.permitted);
     if !not_permitted.is_empty() {
         let finding = Finding::error(
@@ -33,7 +33,7 @@ pub(crate) fn of_policy(policy: &Policy, purpose: Purpose<'_>) -> Vec<Finding> {
         );
     }
     let not_effective = retained.permitted.difference(retained.effective);
-    if matches!(purpose, Purpose::Execute(_)) && !not_effective.is_empty() && !policy.stays_root() {
+    if matches!(purpose, Purpose::Execute(_)) && !not_effective.is_empty() {
         let finding = Finding::error(
             "permitted-not-effective",
             Cause::Text,
@@ -43,7 +43,7 @@ pub(crate) fn of_policy(policy: &Policy, purpose: Purpose<'_>) -> Vec<Finding> {
                 .because("over execve(2) an ordinary program keeps ambient capabilities only, and the kernel makes those permitted and effective alike, capabilities(7)")
                 .hint("write +ep, or leave the capability out").at_if(place));
     }
-    if let Some(set) = &policy.bounding_set
+    if let Some(set) = scope.bounding_set
         && let BoundingSet::Exactly(limit) = set.value
     {
         let missing = retained.permitted.union(retained.inheritable).difference(limit);
@@ -63,6 +63,12 @@ pub(crate) fn of_policy(policy: &Policy, purpose: Purpose<'_>) -> Vec<Finding> {
             findings.push(finding.at_if(set.origin.place()));
         }
     }
+    findings
+}
+
+/// What the policy is warned about on every host.
+pub(crate) fn of_policy(policy: &Policy) -> Vec<Finding> {
+    let mut findings = Vec::new();
     if policy.user.value.id == 0 {
         let finding = Finding::warning("user-is-root", Cause::Text, "the server stays user 0, root");
         let why = if policy.capabilities.is_some() {
