@@ -1,0 +1,121 @@
+//! The files of the directory `examples`: each is valid, and runs.
+
+use std::fs;
+use std::path::Path;
+
+use crate::servers::{BIND, NONE};
+use crate::support::{Done, Node, STEPDOWN, done};
+
+const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+
+/// The files that can be run, each with a test below.
+const FILES: [&str; 7] = [
+    "chroot.conf",
+    "container.conf",
+    "dns.conf",
+    "ecelerity-cluster.conf",
+    "ecelerity.conf",
+    "mail.conf",
+    "web.conf",
+];
+
+/// Copies the examples into the node, where they belong to root.
+fn node() -> Option<Node> {
+    let node = Node::new()?;
+    for name in FILES {
+        node.file(name, &fs::read_to_string(Path::new(DIRECTORY).join(name)).unwrap());
+    }
+    Some(node)
+}
+
+/// Checks the file, and runs a program that prints its own state.
+#[track_caller]
+fn state(node: &Node, file: &str) -> Done {
+    let checked = done(node.command(STEPDOWN).args(["check", "-c", file, "--", "cat"]));
+    assert_eq!((checked.status, checked.out.as_str()), (0, "Configuration valid\n"), "{checked:?}");
+    let state = done(node.command(STEPDOWN).args(["run", "-c", file, "--", "cat", "/proc/self/status"]));
+    state.ran();
+    state
+}
+
+/// Asserts the effective user and group, the groups, and all five capability sets.
+#[track_caller]
+fn assert_is(state: &Done, user: &str, group: &str, groups: &str, set: &str) {
+    assert_eq!(state.field("Uid"), [user; 4].join("\t"));
+    assert_eq!(state.field("Gid"), [group; 4].join("\t"));
+    assert_eq!(state.field("Groups"), groups);
+    for name in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(state.field(name), set, "{name}");
+    }
+}
+
+#[test]
+fn every_example_is_listed_and_run_here() {
+    let mut names: Vec<String> = fs::read_dir(DIRECTORY)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "README.md")
+        .collect();
+    names.sort();
+    assert_eq!(names, FILES);
+    let readme = fs::read_to_string(Path::new(DIRECTORY).join("README.md")).unwrap();
+    for name in FILES {
+        assert!(readme.contains(&format!("]({name})")), "README.md says nothing of {name}");
+    }
+}
+
+#[test]
+fn the_web_example_becomes_www_data() {
+    let Some(node) = node() else { return };
+    let www = node.sh("id -u www-data; id -g www-data");
+    let (user, group) = www.out.trim().split_once('\n').unwrap();
+    assert_is(&state(&node, "web.conf"), user, group, group, BIND);
+}
+
+#[test]
+fn the_dns_example_is_in_no_other_group() {
+    let Some(node) = node() else { return };
+    assert_is(&state(&node, "dns.conf"), "994", "994", "994", BIND);
+}
+
+#[test]
+fn the_mail_example_is_in_the_groups_that_it_names() {
+    let Some(node) = node() else { return };
+    assert_is(&state(&node, "mail.conf"), "994", "994", "4 8 994", BIND);
+}
+
+#[test]
+fn the_cluster_examples_give_three_capabilities() {
+    let Some(node) = node() else { return };
+    assert_is(&state(&node, "ecelerity.conf"), "994", "994", "994 996", "0000000000003400");
+}
+
+/// As a container does it: the first process of its own process namespace, with no account of that id.
+#[test]
+fn the_container_example_runs_as_process_1() {
+    let Some(node) = node() else { return };
+    assert_is(&state(&node, "container.conf"), "10001", "10001", "10001", BIND);
+    let first = node.sh("exec unshare --pid --fork --mount-proc \"$STEPDOWN\" run -c container.conf -- \
+         sh -c 'echo process $$ HOME=$HOME USER=$USER; exec cat /proc/self/status'");
+    first.ran();
+    assert!(first.out.starts_with("process 1 HOME=/ USER=10001\n"), "{}", first.out);
+    assert_is(&first, "10001", "10001", "10001", BIND);
+}
+
+#[test]
+fn the_chroot_example_sees_its_jail_alone() {
+    let Some(node) = node() else { return };
+    // In the node's own view of the file system; the machine's /srv stays as it is.
+    node.sh(
+        "mount -t tmpfs -o mode=755 none /srv && mkdir -p /srv/jail/proc && mount --bind /proc /srv/jail/proc && \
+         for program in cat ls; do \
+         cp --parents --dereference $(command -v $program) $(ldd $(command -v $program) | grep -o '/[^ ]*') /srv/jail; done",
+    )
+    .ran();
+    assert_is(&state(&node, "chroot.conf"), "994", "994", "994 996", NONE);
+    let seen = done(node.command(STEPDOWN).args(["run", "-c", "chroot.conf", "--", "ls", "/"]));
+    seen.ran();
+    let jail = node.sh("ls /srv/jail");
+    assert_eq!(seen.out, jail.out);
+    assert!(!seen.out.contains("tmp"), "the node's own root directory has a /tmp: {}", seen.out);
+}
