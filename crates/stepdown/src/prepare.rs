@@ -129,6 +129,28 @@ fn look_around(pass: &[i32], capability_count: u8) -> Result<(Witness, Situation
         )
     };
     // Before anything is opened: a number that is free now could soon be one of our own, and would be passed on.
+    let descriptors = descriptors::passed(pass).map_err(|number| {
+        Box::new(
+            Finding::error("descriptor-not-open", Cause::Host, format!("descriptor {number} is not open"))
+                .because("it was to be passed to the program")
+                .hint("open it where the program is started, such as 3<file in a shell"),
+        )
+    })?;
+    let witness = Witness::open().map_err(no_proof)?;
+    let mut threads = witness.threads().map_err(no_proof)?;
+    if threads.len() > 1 {
+        return Err(Box::new(
+            Finding::error(
+                "several-threads",
+                Cause::Host,
+                format!("this process has {} threads, and credentials belong to threads", threads.len()),
+            )
+            .because("a change made by one of them would leave the others as they are, root included")
+            .hint("step down before any thread is started; look for LD_PRELOAD where nothing should have started one"),
+        ));
+    }
+    let start = witness.credentials(threads.remove(0)).map_err(no_proof)?;
+    let facts = host::facts(&witness, capability_count).map_err(no_proof)?;
     let terminal_injection =
         descriptors.iter().any(|descriptor| descriptor.terminal) && host::terminal_injection();
     Ok((witness, Situation { facts, start, chroot: None, descriptors, terminal_injection }))
