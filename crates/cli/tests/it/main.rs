@@ -4,6 +4,8 @@
 mod cluster;
 mod examples;
 mod faults;
+mod pitfalls_kernel;
+mod pitfalls_launchers;
 mod run;
 mod servers;
 mod servers_nginx;

@@ -256,8 +256,11 @@ fn check_finds_what_a_unit_verifier_passes_over() {
 #[test]
 fn a_misspelt_option_is_refused_with_the_nearest_name() {
     let Some(node) = Node::new() else { return };
-    ids(&node, "user = ecuser Capabilites = \"cap_kill+ep\"")
-        .refused(&["there is no option", "Capabilites", "did you mean Capabilities?"]);
+    ids(&node, "user = ecuser Capabilites = \"cap_kill+ep\"").refused(&[
+        "there is no option",
+        "Capabilites",
+        "did you mean Capabilities?",
+    ]);
 }
 
 #[test]
@@ -273,7 +276,8 @@ fn without_a_scope_the_default_user_is_meant_and_never_root() {
     let passwd = fs::read_to_string(node.dir.join("passwd")).unwrap();
     fs::write(node.dir.join("passwd"), passwd.replace("ecuser", "renamed")).unwrap();
     node.run("# nothing\n", &["id"]).refused(&[
-        "there is no user", "ecuser",
+        "there is no user",
+        "ecuser",
         "the manual's default",
         "useradd",
     ]);
