@@ -2,8 +2,10 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 mod cluster;
+mod commands;
 mod examples;
 mod faults;
+mod input;
 mod pitfalls_kernel;
 mod pitfalls_launchers;
 mod run;
