@@ -3,6 +3,7 @@
 
 mod cluster;
 mod commands;
+mod demo;
 mod examples;
 mod faults;
 mod input;
