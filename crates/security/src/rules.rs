@@ -51,7 +51,7 @@ pub fn predict(facts: &Facts, from: &Credentials, step: &Step) -> Result<Credent
             };
         }
         Step::SetResUid(uid) => set_res_uid(facts, &mut state, *uid)?,
-        Step::SetCapabilities(sets) => set_capabilities(&mut state, *sets)?,
+        Step::SetCapabilities(sets) => set_capabilities(facts, &mut state, *sets)?,
         Step::ClearAmbient => state.ambient = CapSet::EMPTY,
         Step::RaiseAmbient(capability) => {
             known(facts, *capability)?;
@@ -61,7 +61,13 @@ pub fn predict(facts: &Facts, from: &Credentials, step: &Step) -> Result<Credent
             }
             state.ambient = state.ambient.with(*capability);
         }
-        Step::SetParentDeathSignal(signal) => state.parent_death_signal = *signal,
+        Step::SetParentDeathSignal(signal) => {
+            // prctl(2): 0 for none, or a signal; signal(7) ends at SIGRTMAX, 64.
+            if !(0..=64).contains(signal) {
+                return Err(Errno::INVAL);
+            }
+            state.parent_death_signal = *signal;
+        }
         Step::SetNoNewPrivs => state.no_new_privs = true,
     }
     Ok(state)
@@ -112,15 +118,22 @@ fn known(facts: &Facts, capability: Capability) -> Result<(), Errno> {
     if capability.number() < facts.capability_count { Ok(()) } else { Err(Errno::INVAL) }
 }
 
+/// Every securebit there is: those of privilege, and four of advice to interpreters since Linux 6.14. A kernel before
+/// that refuses the latter, but they are only ever set again where they were found set.
+const KNOWN_SECUREBITS: u32 = 0xfff;
+
 /// capabilities(7), "The securebits flags": a locked flag stays, a lock stays, and CAP_SETPCAP is needed.
 fn set_securebits(state: &mut Credentials, bits: Securebits) -> Result<(), Errno> {
     let old = state.securebits;
     let locked = (old.0 & 0xaaaa_aaaa) >> 1;
     let changed = old.0 ^ bits.0;
-    if locked & changed != 0 || old.0 & 0xaaaa_aaaa & !bits.0 != 0 {
+    if locked & changed != 0 || old.0 & 0xaaaa_aaaa & !bits.0 != 0 || bits.0 & !KNOWN_SECUREBITS != 0 {
         return Err(Errno::PERM);
     }
-    require(state, Capability::SETPCAP)?;
+    // The advice to interpreters is anyone's to set, as far as something changes.
+    if changed == 0 || changed & Securebits::PRIVILEGE.0 != 0 {
+        require(state, Capability::SETPCAP)?;
+    }
     state.securebits = bits;
     Ok(())
 }
@@ -171,8 +184,11 @@ fn set_res_uid(facts: &Facts, state: &mut Credentials, uid: u32) -> Result<(), E
 }
 
 /// capset(2) and capabilities(7), "Programmatically adjusting capability sets".
-fn set_capabilities(state: &mut Credentials, sets: CapState) -> Result<(), Errno> {
-    let CapState { effective, permitted, inheritable } = sets;
+fn set_capabilities(facts: &Facts, state: &mut Credentials, sets: CapState) -> Result<(), Errno> {
+    // Capabilities that the kernel does not know are passed over in silence.
+    let known = CapSet::first(facts.capability_count);
+    let [effective, permitted, inheritable] =
+        [sets.effective, sets.permitted, sets.inheritable].map(|set| set.intersection(known));
     if !state.effective.contains(Capability::SETPCAP)
         && !inheritable.is_subset(state.inheritable.union(state.permitted))
     {
