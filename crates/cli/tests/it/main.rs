@@ -6,12 +6,17 @@ mod commands;
 mod demo;
 mod examples;
 mod faults;
+<<<<<<< Updated upstream
 mod input;
 mod pitfalls_kernel;
 mod pitfalls_launchers;
+=======
+mod faults_seccomp;
+>>>>>>> Stashed changes
 mod run;
 mod servers;
 mod servers_nginx;
 mod servers_smtp;
 mod servers_unbound;
 mod support;
+mod threads;
