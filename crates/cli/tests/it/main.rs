@@ -6,13 +6,11 @@ mod commands;
 mod demo;
 mod examples;
 mod faults;
-<<<<<<< Updated upstream
+mod faults_seccomp;
 mod input;
+mod launch_bench;
 mod pitfalls_kernel;
 mod pitfalls_launchers;
-=======
-mod faults_seccomp;
->>>>>>> Stashed changes
 mod run;
 mod servers;
 mod servers_nginx;
