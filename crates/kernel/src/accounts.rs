@@ -18,7 +18,7 @@ pub fn answer(questions: &Questions) -> Answers {
     let etc = Etc::read();
     let user = account(&etc, &questions.user);
     let group = questions.group.as_ref().map(|group| self::group(&etc, group));
-    let supplemental_groups =
+    let supplemental_groups: Vec<_> =
         questions.supplemental_groups.iter().flatten().map(|group| self::group(&etc, group)).collect();
     let memberships = match (&questions.supplemental_groups, &user) {
         (None, Ok(Some(account))) => {
@@ -31,7 +31,13 @@ pub fn answer(questions: &Questions) -> Answers {
         }
         _ => None,
     };
-    Answers { user, group, supplemental_groups, memberships }
+    let user_names = match (&user, &questions.user) {
+        (Ok(None), Identity::Name(_)) => etc.user_names(),
+        _ => Vec::new(),
+    };
+    let group_is_missing = group.iter().chain(&supplemental_groups).any(|group| matches!(group, Ok(None)));
+    let group_names = if group_is_missing { etc.group_names() } else { Vec::new() };
+    Answers { user, group, supplemental_groups, memberships, user_names, group_names }
 }
 
 /// The name of the account with this id, if there is one and the name service answers.

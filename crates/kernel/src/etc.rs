@@ -75,6 +75,16 @@ impl Etc {
         Some(list)
     }
 
+    /// The names of all users that the file has: what was meant by one that does not exist may be among them.
+    pub(crate) fn user_names(&self) -> Vec<String> {
+        names(self.passwd())
+    }
+
+    /// The names of all groups, likewise.
+    pub(crate) fn group_names(&self) -> Vec<String> {
+        names(self.group())
+    }
+
     /// An answer of the source `files`, where that is the answer of the name service: it is asked first and has
     /// one, or it is asked alone.
     fn certain<T>(&self, database: &str, look: impl FnOnce() -> Option<T>) -> Option<Option<T>> {
@@ -125,6 +135,10 @@ impl Etc {
     fn group(&self) -> Option<&str> {
         self.group.get_or_init(|| files::text(c"/etc/group").ok()).as_deref()
     }
+}
+
+fn names(text: Option<&str>) -> Vec<String> {
+    text.into_iter().flat_map(lines).filter_map(|line| line.split(':').next()).map(str::to_owned).collect()
 }
 
 /// The first entry of a text in the form of passwd(5) that is wanted.

@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use stepdown_conf::{Cause, Finding, Place};
+use stepdown_conf::{Cause, Finding, Place, nearest};
 
 use crate::identity::Identity;
 use crate::options::SCOPE;
@@ -36,6 +36,10 @@ pub struct Answers {
     pub supplemental_groups: Vec<Result<Option<Group>, String>>,
     /// The memberships of the user, if they were asked for and the user has an account.
     pub memberships: Option<Result<Vec<u32>, String>>,
+    /// Where a user was asked for by a name that does not exist: names that do, to tell which was meant.
+    pub user_names: Vec<String>,
+    /// The same of groups.
+    pub group_names: Vec<String>,
 }
 
 /// An account of passwd(5), from whichever source.
@@ -102,7 +106,7 @@ fn resolve_user(request: &Request, answers: &Answers, findings: &mut Vec<Finding
         }
         (Ok(None), Identity::Id(id)) => User { id: *id, name: None, home: None },
         (Ok(None), Identity::Name(name)) => {
-            findings.push(missing("user", name, &request.user.origin));
+            findings.push(missing("user", name, &request.user.origin, &answers.user_names));
             return None;
         }
     };
@@ -144,7 +148,7 @@ fn resolve_group(
         (Some(Ok(Some(group))), _) => group.clone(),
         (_, Identity::Id(id)) => Group { id: *id, name: None },
         (_, Identity::Name(name)) => {
-            findings.push(missing("group", name, &asked.origin));
+            findings.push(missing("group", name, &asked.origin, &answers.group_names));
             return None;
         }
     };
@@ -167,7 +171,7 @@ fn resolve_groups(
                     (Ok(None), Identity::Id(id)) => list.push(*id),
                     (Ok(None), Identity::Name(name)) => {
                         let origin = Origin::Written { place: place.clone(), shadowed: Vec::new() };
-                        findings.push(missing("group", name, &origin));
+                        findings.push(missing("group", name, &origin, &answers.group_names));
                     }
                 }
             }
@@ -197,7 +201,7 @@ fn resolve_groups(
     Some(Sourced { value: list, origin })
 }
 
-fn missing(kind: &str, name: &str, origin: &Origin) -> Finding {
+fn missing(kind: &str, name: &str, origin: &Origin, names: &[String]) -> Finding {
     let finding =
         Finding::error("no-such-account", Cause::Host, format!("there is no {kind} `{name}` on this system"));
     let (finding, create) = match origin {
@@ -216,8 +220,12 @@ fn missing(kind: &str, name: &str, origin: &Origin) -> Finding {
     } else {
         format!("groupadd --system {name}")
     };
+    let meant = match (origin, nearest(name, names.iter().map(String::as_str))) {
+        (Origin::Written { .. }, Some(near)) => format!("did you mean {near}? Otherwise "),
+        _ => String::new(),
+    };
     finding.hint(format!(
-        "create it (`{command}`){create}; `getent {} {name}` shows what the system knows",
+        "{meant}create it (`{command}`){create}; `getent {} {name}` shows what the system knows",
         database(kind)
     ))
 }

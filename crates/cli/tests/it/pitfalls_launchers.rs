@@ -120,7 +120,7 @@ fn a_broken_entry_of_the_user_database_never_gives_root() {
         add(&node, "passwd", &format!("p{number}:x:995:{id}:trap:/nonexistent:/bin/sh\n"));
         add(&node, "group", &format!("g{number}:x:{id}:\n"));
     }
-    for number in 0..odd.len() {
+    for (number, id) in odd.iter().enumerate() {
         for options in [
             format!("user = u{number} group = other"),
             format!("user = p{number}"),
@@ -128,7 +128,7 @@ fn a_broken_entry_of_the_user_database_never_gives_root() {
             format!("user = other Supplemental_Groups = ( g{number} )"),
         ] {
             let done = ids(&node, &options);
-            assert_eq!((done.status, done.out.as_str()), (125, ""), "{options}, {:?}: {done:?}", odd[number]);
+            assert_eq!((done.status, done.out.as_str()), (125, ""), "{options}, {:?}: {done:?}", id);
         }
     }
 }
@@ -264,9 +264,23 @@ fn a_misspelt_option_is_refused_with_the_nearest_name() {
 }
 
 #[test]
-fn a_misspelt_user_is_refused_by_name() {
+fn a_misspelt_user_or_group_is_refused_with_the_nearest_name() {
     let Some(node) = Node::new() else { return };
-    ids(&node, "user = ecusr").refused(&["server.conf:1:19:", "there is no user", "ecusr"]);
+    ids(&node, "user = ecusr").refused(&["server.conf:1:19:", "there is no user", "did you mean ecuser?"]);
+    ids(&node, "user = ecuser group = othr").refused(&["there is no group", "did you mean other?"]);
+    ids(&node, "user = ecuser Supplemental_Groups = ( extar )")
+        .refused(&["there is no group", "did you mean extra?"]);
+    // Without one that is near there is nothing to guess, and the default user is no slip of anybody's.
+    let far = ids(&node, "user = zzzzzzzzzz");
+    assert!(!far.refused(&["there is no user", "create it"]).err.contains("did you mean"), "{far:?}");
+}
+
+#[test]
+fn an_account_that_exists_without_a_shell_a_home_or_a_member_is_found() {
+    let Some(node) = Node::new() else { return };
+    add(&node, "passwd", "bare:x:3100:3101:::\n");
+    add(&node, "group", "bare:x:3101:\n");
+    are(&ids(&node, "user = bare"), "3100", "3101", "3101");
 }
 
 #[test]
