@@ -366,27 +366,3 @@ fn the_standard_places_are_global_the_node_and_default() {
     node.file("etc/global/stepdown.conf", "Security { user = 3003 group = 3003 }");
     assert_eq!(run(&node).ran().out, "3003\n");
 }
-
-#[test]
-fn a_terminal_that_is_passed_to_a_lesser_user_is_warned_about_where_it_can_be_typed_into() {
-    let Some(node) = Node::new() else { return };
-    node.file("server.conf", GOOD);
-    node.file("root.conf", "Security { user = root }");
-    node.file("one", "1\n");
-    node.file("zero", "0\n");
-    let check = |switch: &str, file: &str, input: &str| {
-        let script = format!(
-            "mount --bind {switch} /proc/sys/dev/tty/legacy_tiocsti && \
-                              script -qec \"$STEPDOWN check -c {file}\" /dev/null {input}"
-        );
-        let done =
-            done(node.command("unshare").args(["--mount", "sh", "-c", &script]).env("STEPDOWN", STEPDOWN));
-        assert!(done.out.contains("Configuration valid"), "{done:?}");
-        done.out.contains("TIOCSTI")
-    };
-    assert!(check("one", "server.conf", ""));
-    assert!(!check("zero", "server.conf", ""));
-    assert!(!check("one", "root.conf", ""));
-    let no_terminal = node.sh("unshare --mount sh -c 'mount --bind one /proc/sys/dev/tty/legacy_tiocsti && $STEPDOWN check -c server.conf'");
-    assert_eq!(no_terminal.ran().out, "Configuration valid\n");
-}

@@ -7,6 +7,7 @@ mod groups;
 mod inherited;
 mod namespaces;
 mod passing;
+mod terminal;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
