@@ -170,7 +170,10 @@ fn syntax_alone_needs_no_host_no_names_and_no_includes() {
     let Some(node) = Node::new() else { return };
     node.file("a.conf", "include missing\nSecurity { user = nobody-of-that-name bogus = 1 }");
     node.file("b.conf", "Listen \":25\" { x = ( 1 2 ) }");
-    let both = node.sh("setpriv --reuid=995 --clear-groups cat a.conf >/dev/null; exec $STEPDOWN check --syntax a.conf b.conf");
+    // As a user who is nobody here.
+    let both = node.sh("cp $STEPDOWN ./stepdown && chmod 755 stepdown && \
+                        exec setpriv --reuid=3003 --regid=3003 --clear-groups \
+                        ./stepdown check --syntax a.conf b.conf");
     assert_eq!(both.ran().out, "Configuration valid\n");
     node.file("c.conf", "x = (\n");
     node.file("d.conf", "} y\n");
@@ -293,7 +296,8 @@ fn a_reader_that_has_gone_is_no_reason_for_a_message() {
 #[test]
 fn a_full_disk_is_no_panic() {
     let Some(node) = Node::new() else { return };
-    let done = node.sh("$STEPDOWN --help >/dev/full; echo $?; echo cap_kill+p | $STEPDOWN caps --canonical - >/dev/full; echo $?");
+    let done = node.sh("$STEPDOWN --help >/dev/full; echo $?; \
+         echo cap_kill+p | $STEPDOWN caps --canonical - >/dev/full; echo $?");
     assert!(!done.err.contains("panic"), "{done:?}");
     assert!(done.out.lines().all(|status| ["0", "1", "2"].contains(&status)), "{done:?}");
     assert_eq!(done.out.lines().last(), Some("2"), "{done:?}");
@@ -346,7 +350,8 @@ fn the_search_path_knows_the_name_of_the_node() {
     node.file("mx7/stepdown.conf", "Security { user = other }");
     let dir = node.dir.display();
     let done = node.sh(&format!(
-        "exec unshare --uts sh -c 'hostname mx7.example.com; STEPDOWN_CONF_PATH=\"{dir}/{{NODENAME}}\" exec $STEPDOWN run -- id -u'"
+        "exec unshare --uts sh -c 'hostname mx7.example.com; \
+         STEPDOWN_CONF_PATH=\"{dir}/{{NODENAME}}\" exec $STEPDOWN run -- id -u'"
     ));
     assert_eq!(done.ran().out, "995\n");
 }
@@ -356,9 +361,11 @@ fn the_standard_places_are_global_the_node_and_default() {
     let Some(node) = Node::new() else { return };
     node.file("etc/default/stepdown.conf", "Security { user = 3001 group = 3001 }");
     let run = |node: &Node| {
-        node.sh("exec unshare --uts --mount sh -c 'hostname mx7.example.com; mount -t tmpfs -o mode=755 tmpfs /mnt && \
+        node.sh("exec unshare --uts --mount sh -c 'hostname mx7.example.com; \
+                 mount -t tmpfs -o mode=755 tmpfs /mnt && \
                  mkdir /mnt/up /mnt/work /mnt/etc && cp -r etc /mnt/up/stepdown && mount -t overlay \
-                 -o lowerdir=/etc,upperdir=/mnt/up,workdir=/mnt/work overlay /etc && exec $STEPDOWN run -- id -u'")
+                 -o lowerdir=/etc,upperdir=/mnt/up,workdir=/mnt/work overlay /etc && \
+                 exec $STEPDOWN run -- id -u'")
     };
     assert_eq!(run(&node).ran().out, "3001\n");
     node.file("etc/mx7/stepdown.conf", "Security { user = 3002 group = 3002 }");

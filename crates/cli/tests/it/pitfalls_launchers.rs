@@ -225,7 +225,8 @@ fn nothing_inherited_passes_through() {
     node.file("server.conf", "Security { user = ecuser }");
     let done = node.sh("exec setpriv --inh-caps=+kill,+chown --ambient-caps=+kill,+chown sh -c \
                         'grep CapAmb /proc/self/status >&2; \
-                        exec $STEPDOWN run -c server.conf -- sh -c \"cat /proc/self/status; ls /proc/self/fd\" 9</'");
+                        exec $STEPDOWN run -c server.conf -- \
+                        sh -c \"cat /proc/self/status; ls /proc/self/fd\" 9</'");
     assert_eq!((done.status, done.err.as_str()), (0, "CapAmb:\t0000000000000021\n"));
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         assert_eq!(done.field(set), "0000000000000000", "{set}");

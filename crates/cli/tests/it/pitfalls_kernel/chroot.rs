@@ -9,8 +9,10 @@ fn jail(node: &Node) {
         "jail.c",
         "#include <stdio.h>\n#include <unistd.h>\n#include <errno.h>\n#include <sys/stat.h>\n\
          int main(void) { char at[4096]; struct stat a, b;\n\
-         printf(\"cwd=%s uid=%d gid=%d groups=%d\\n\", getcwd(at, sizeof at), getuid(), getgid(), getgroups(0, 0));\n\
-         stat(\"/\", &a); stat(\"/..\", &b); printf(\"top=%d etc=%d\\n\", a.st_ino == b.st_ino, access(\"/etc\", F_OK));\n\
+         printf(\"cwd=%s uid=%d gid=%d groups=%d\\n\",\
+         getcwd(at, sizeof at), getuid(), getgid(), getgroups(0, 0));\n\
+         stat(\"/\", &a); stat(\"/..\", &b); \
+         printf(\"top=%d etc=%d\\n\", a.st_ino == b.st_ino, access(\"/etc\", F_OK));\n\
          errno = 0; int r = fchdir(9); printf(\"fchdir=%d errno=%d\\n\", r, errno); return 0; }\n",
     );
     let compiled = node.sh("mkdir jail && cc -static -o jail/server jail.c");
@@ -123,7 +125,8 @@ fn the_status_is_read_though_the_process_can_not_be_dumped_any_more() {
     compile(
         &node,
         "dumpable",
-        "#include <stdio.h>\n#include <sys/prctl.h>\nint main(void) { printf(\"%d\\n\", prctl(PR_GET_DUMPABLE)); return 0; }\n",
+        "#include <stdio.h>\n#include <sys/prctl.h>\n\
+         int main(void) { printf(\"%d\\n\", prctl(PR_GET_DUMPABLE)); return 0; }\n",
     );
     node.file("server.conf", SAMPLE);
     // The proof is read after the change, when /proc/self belongs to root; the program itself is an ordinary one again.

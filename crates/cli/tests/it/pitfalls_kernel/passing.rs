@@ -147,7 +147,8 @@ fn home_user_and_logname_follow_and_the_rest_of_the_environment_stays() {
 fn a_user_without_an_account_gets_no_home_of_root() {
     let Some(node) = Node::new() else { return };
     node.file("number.conf", "Security { user = 65429 group = 65429 }");
-    let done = node.sh("HOME=/root USER=root LOGNAME=root exec $STEPDOWN run -c number.conf -- sh -c 'echo $HOME $USER $LOGNAME'");
+    let done = node.sh("HOME=/root USER=root LOGNAME=root exec $STEPDOWN run -c number.conf -- \
+                        sh -c 'echo $HOME $USER $LOGNAME'");
     assert_eq!(done.ran().out, "/ 65429 65429\n");
 }
 
@@ -156,7 +157,8 @@ fn the_umask_the_directory_and_the_limits_stay() {
     let Some(node) = Node::new() else { return };
     let done = sh(
         &node,
-        "umask 027; ulimit -n 123; ulimit -c 0; exec $STEPDOWN run -c server.conf -- sh -c 'umask; ulimit -n; ulimit -c; pwd'",
+        "umask 027; ulimit -n 123; ulimit -c 0; \
+         exec $STEPDOWN run -c server.conf -- sh -c 'umask; ulimit -n; ulimit -c; pwd'",
     );
     assert_eq!(done.ran().out, format!("0027\n123\n0\n{}\n", node.dir.display()));
 }
@@ -166,7 +168,8 @@ fn the_program_is_found_along_path() {
     let Some(node) = Node::new() else { return };
     let made = sh(
         &node,
-        "mkdir one two three && printf '#!/bin/sh\\necho two\\n' >two/prog && printf '#!/bin/sh\\necho three\\n' >three/prog \
+        "mkdir one two three && printf '#!/bin/sh\\necho two\\n' >two/prog \
+         && printf '#!/bin/sh\\necho three\\n' >three/prog \
          && echo data >one/prog && chmod 755 two/prog three/prog && mkdir one/dir",
     );
     assert_eq!(made.status, 0, "{made:?}");

@@ -22,6 +22,7 @@ fn a_terminal_that_is_passed_to_a_lesser_user_is_warned_about_where_it_can_be_ty
     assert!(check("one", "server.conf", ""));
     assert!(!check("zero", "server.conf", ""));
     assert!(!check("one", "root.conf", ""));
-    let no_terminal = node.sh("unshare --mount sh -c 'mount --bind one /proc/sys/dev/tty/legacy_tiocsti && $STEPDOWN check -c server.conf'");
+    let no_terminal = node.sh("unshare --mount sh -c 'mount --bind one /proc/sys/dev/tty/legacy_tiocsti && \
+                              exec $STEPDOWN check -c server.conf'");
     assert_eq!(no_terminal.ran().out, "Configuration valid\n");
 }
