@@ -5,12 +5,13 @@ use std::path::Path;
 
 use serde_json::json;
 use stepdown::conf::Finding;
+use stepdown::error::no_program;
 use stepdown::prepare::{End, Refusal, prepare};
 use stepdown::source;
 
 use crate::arguments::{Arguments, Format, UsageError};
 use crate::flags::Name;
-use crate::{output, program, report};
+use crate::{output, report};
 
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
     let format = arguments.format()?;
@@ -57,6 +58,6 @@ fn findings(arguments: &Arguments) -> Vec<Finding> {
     match prepare(&config, end, &[]) {
         Ok(ready) => ready.findings,
         Err(Refusal::Findings(findings)) => findings,
-        Err(Refusal::Program(error)) => vec![program::not_found(&error)],
+        Err(Refusal::Program(error)) => vec![no_program(&error)],
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 use stepdown::conf::Finding;
+use stepdown::error::no_program;
 use stepdown::prepare::{End, Refusal, prepare};
 use stepdown::{launch, source, transition};
 
@@ -29,11 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
         Ok(ready) => ready,
         Err(Refusal::Findings(findings)) => return Ok(refuse(&findings, format, REFUSED)),
         Err(Refusal::Program(error)) => {
-            return Ok(refuse(
-                &[program::not_found(&error)],
-                format,
-                program::exit_status(Some(error.errno)),
-            ));
+            return Ok(refuse(&[no_program(&error)], format, program::exit_status(Some(error.errno))));
         }
     };
     if verbose && format == Format::Text {

@@ -54,6 +54,25 @@ pub fn passed(named: &[c_int]) -> Result<Vec<PassedDescriptor>, c_int> {
     Ok(list)
 }
 
+/// The descriptors above 2 that are open on directories, sorted.
+///
+/// # Errors
+/// What reading `/proc/self/fd` answered.
+pub fn directories_above_standard() -> io::Result<Vec<PassedDescriptor>> {
+    let listing = rustix::fs::open(c"/proc/self/fd", DIRECTORY, Mode::empty())?;
+    let own = listing.as_raw_fd();
+    let mut list: Vec<PassedDescriptor> = numbers(&listing)?
+        .into_iter()
+        .filter(|number| *number > 2 && *number != own)
+        .filter(|number| sys::descriptor_kind(*number).is_ok_and(|(directory, _)| directory))
+        .map(|number| PassedDescriptor { number, directory: true, terminal: false })
+        .collect();
+    // Reading the directory took a descriptor of its own, which is gone by now.
+    list.retain(|descriptor| sys::is_close_on_exec(descriptor.number).is_ok());
+    list.sort_unstable_by_key(|descriptor| descriptor.number);
+    Ok(list)
+}
+
 /// Marks every descriptor except 0, 1, 2 and the `passed` ones to be closed by execve(2), and takes the mark off the
 /// passed ones.
 ///

@@ -8,6 +8,7 @@
 //! All unsafe code of the project is in the private module `sys`.
 
 pub mod accounts;
+pub mod child;
 pub mod descriptors;
 mod etc;
 pub mod exec;

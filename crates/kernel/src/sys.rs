@@ -8,6 +8,8 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 
 /// execve(2). Comes back only when it failed, or claims to have succeeded while this program still runs.
@@ -62,6 +64,20 @@ pub(crate) fn descriptor_kind(number: c_int) -> io::Result<(bool, bool)> {
 pub(crate) fn is_terminal(number: c_int) -> bool {
     // SAFETY: the call takes a plain number; one that is not open is no terminal.
     unsafe { libc::isatty(number) == 1 }
+}
+
+/// Has `change` run in the child of `command`, between fork(2) and execve(2).
+///
+/// What runs there may allocate: the C libraries of Linux keep their heap usable in a child of a process with several
+/// threads. It must not take any other lock that another thread could have held at the fork, nor write to Rust's standard
+/// streams.
+pub(crate) fn before_exec(
+    command: &mut Command,
+    change: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
+) {
+    // SAFETY: the only caller is `child::spawn`, whose change reads files and makes system calls by descriptors of its own,
+    // and allocates; it takes no locks and leaves memory that is shared with the parent alone.
+    unsafe { command.pre_exec(change) };
 }
 
 /// close_range(2) with `CLOSE_RANGE_CLOEXEC`: marks `first` to `last` close-on-exec.

@@ -28,15 +28,20 @@ pub struct Ready {
     pub findings: Vec<Finding>,
     pub(crate) witness: Witness,
     pub(crate) root: Option<OwnedFd>,
+    /// Whether a program is executed at the end, which gets no descriptors but those passed on purpose.
+    pub(crate) executes: bool,
 }
 
 /// What is to happen at the end of the transition.
 #[derive(Clone, Copy, Debug)]
 pub enum End<'a> {
-    /// This program is executed: its name or path, as execvp(3) takes it.
+    /// This program is executed by this process: its name or path, as execvp(3) takes it.
     Execute(&'a [u8]),
     /// Some program is executed, which is not known yet.
     ExecuteSomething,
+    /// This program is executed by a child, which has one thread however many this process has; the second is its
+    /// search path.
+    Spawn(&'a [u8], &'a [u8]),
     /// The process goes on itself.
     Stay,
 }
@@ -56,17 +61,35 @@ pub enum Refusal {
 /// # Errors
 /// All that is wrong, see [`Refusal`]. Nothing has changed then, and nothing has when this succeeds.
 pub fn prepare(config: &Config, end: End<'_>, pass: &[i32]) -> Result<Ready, Refusal> {
-    let mut findings = config.notes().to_vec();
     let capability_count = host::capability_count();
-    let (request, warnings) = match Request::read(config, capability_count) {
-        Ok(read) => read,
+    let (request, findings) = read(config, capability_count).map_err(Refusal::Findings)?;
+    prepare_request(&request, findings, end, pass, capability_count)
+}
+
+/// The scope of a configuration as a request, with the warnings of the files and of the text.
+pub(crate) fn read(config: &Config, capability_count: u8) -> Result<(Request, Vec<Finding>), Vec<Finding>> {
+    let mut findings = config.notes().to_vec();
+    match Request::read(config, capability_count) {
+        Ok((request, warnings)) => {
+            findings.extend(warnings);
+            Ok((request, findings))
+        }
         Err(errors) => {
             findings.extend(errors);
-            return Err(Refusal::Findings(findings));
+            Err(findings)
         }
-    };
-    findings.extend(warnings);
-    let (witness, mut situation) = match look_around(pass, capability_count) {
+    }
+}
+
+/// As [`prepare`], from a request and what was found when it was read.
+pub(crate) fn prepare_request(
+    request: &Request,
+    mut findings: Vec<Finding>,
+    end: End<'_>,
+    pass: &[i32],
+    capability_count: u8,
+) -> Result<Ready, Refusal> {
+    let (witness, mut situation) = match look_around(end, pass, capability_count) {
         Ok(seen) => seen,
         Err(finding) => {
             findings.push(*finding);
@@ -89,7 +112,7 @@ pub fn prepare(config: &Config, end: End<'_>, pass: &[i32]) -> Result<Ready, Ref
         Err(errors) => {
             findings.extend(errors);
             let purpose = if matches!(end, End::Stay) { Purpose::Stay } else { Purpose::Execute(None) };
-            findings.extend(findings_without_names(&request, &situation, purpose));
+            findings.extend(findings_without_names(request, &situation, purpose));
             return Err(Refusal::Findings(findings));
         }
     };
@@ -97,6 +120,9 @@ pub fn prepare(config: &Config, end: End<'_>, pass: &[i32]) -> Result<Ready, Ref
         // With a chroot directory that can't be opened, there is nowhere to look.
         End::Execute(name) if !matches!(situation.chroot, Some(Err(_))) => {
             Some(program::find(name, &search_path(), root.as_ref().map(AsFd::as_fd)))
+        }
+        End::Spawn(name, search) if !matches!(situation.chroot, Some(Err(_))) => {
+            Some(program::find(name, search, root.as_ref().map(AsFd::as_fd)))
         }
         _ => None,
     };
@@ -113,12 +139,17 @@ pub fn prepare(config: &Config, end: End<'_>, pass: &[i32]) -> Result<Ready, Ref
         }
     };
     findings.append(&mut plan.findings);
+    let executes = !matches!(end, End::Stay);
     let program = program.transpose().map_err(|error| Refusal::Program(Box::new(error)))?;
-    Ok(Ready { policy, situation, plan, program, findings, witness, root })
+    Ok(Ready { policy, situation, plan, program, findings, witness, root, executes })
 }
 
 /// Reads where the process stands.
-fn look_around(pass: &[i32], capability_count: u8) -> Result<(Witness, Situation), Box<Finding>> {
+pub(crate) fn look_around(
+    end: End<'_>,
+    pass: &[i32],
+    capability_count: u8,
+) -> Result<(Witness, Situation), Box<Finding>> {
     let no_proof = |error: std::io::Error| {
         Box::new(
             Finding::error("no-proc", Cause::Host, format!("/proc/self can't be read: {error}"))
@@ -129,16 +160,20 @@ fn look_around(pass: &[i32], capability_count: u8) -> Result<(Witness, Situation
         )
     };
     // Before anything is opened: a number that is free now could soon be one of our own, and would be passed on.
-    let descriptors = descriptors::passed(pass).map_err(|number| {
+    let mut descriptors = descriptors::passed(pass).map_err(|number| {
         Box::new(
             Finding::error("descriptor-not-open", Cause::Host, format!("descriptor {number} is not open"))
                 .because("it was to be passed to the program")
                 .hint("open it where the program is started, such as 3<file in a shell"),
         )
     })?;
+    if matches!(end, End::Stay) {
+        // A process that goes on itself keeps all that it has open, and what is a directory leads out of a chroot.
+        descriptors.extend(descriptors::directories_above_standard().map_err(no_proof)?);
+    }
     let witness = Witness::open().map_err(no_proof)?;
     let mut threads = witness.threads().map_err(no_proof)?;
-    if threads.len() > 1 {
+    if threads.len() > 1 && !matches!(end, End::Spawn(..)) {
         return Err(Box::new(
             Finding::error(
                 "several-threads",

@@ -3,13 +3,15 @@
 //! A system call that fails, one that reports success and did nothing, a thread left behind: each ends in a
 //! [`Finding`], after which the process has to exit. Nothing goes back, and nothing tries a weaker way.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use stepdown_conf::{Cause, Finding};
 use stepdown_kernel::observe::{Status, Witness};
 use stepdown_kernel::{descriptors, host, observe, perform};
 use stepdown_security::credentials::{Credentials, Difference, differences};
 use stepdown_security::errno::Errno;
+use stepdown_security::plan::Plan;
+use stepdown_security::situation::PassedDescriptor;
 use stepdown_security::ways::{self, Attempt};
 
 use crate::prepare::Ready;
@@ -33,40 +35,84 @@ pub struct Proof {
 /// What failed, or differs from what was asked for. The process is then in an unknown state between the two and must
 /// exit.
 pub fn apply(ready: &Ready) -> Result<Proof, Box<Finding>> {
-    descriptors::close_others_on_exec(&ready.situation.descriptors).map_err(|errno| {
-        failure("descriptors-not-closed", format!("descriptors could not be marked close-on-exec: {errno}"))
-    })?;
-    let total = ready.plan.steps.len();
-    for (index, planned) in ready.plan.steps.iter().enumerate() {
-        perform::perform(&planned.step, ready.root.as_ref().map(AsFd::as_fd)).map_err(|errno| {
-            let step = &planned.step;
-            failure(
-                "step-failed",
-                format!("step {} of {total}, {step}: {} answered {errno}", index + 1, step.call()),
-            )
-        })?;
+    Transition {
+        plan: &ready.plan,
+        witness: &ready.witness,
+        root: ready.root.as_ref(),
+        passed: ready.executes.then_some(&ready.situation.descriptors),
     }
-    let (state, threads) = observe(&ready.witness)?;
-    let left = differences(&ready.plan.end, &state);
-    if !left.is_empty() {
-        return Err(not_proven(&left));
+    .apply()
+}
+
+/// What a transition needs, whoever it is that is changed: this process, or a child of it between fork and exec.
+pub(crate) struct Transition<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) witness: &'a Witness,
+    pub(crate) root: Option<&'a OwnedFd>,
+    /// What a program that is executed may get; `None` where none is, and nothing is closed.
+    pub(crate) passed: Option<&'a Vec<PassedDescriptor>>,
+}
+
+impl Transition<'_> {
+    pub(crate) fn apply(&self) -> Result<Proof, Box<Finding>> {
+        if let Some(passed) = self.passed {
+            descriptors::close_others_on_exec(passed).map_err(|errno| {
+                failure(
+                    "descriptors-not-closed",
+                    format!("descriptors could not be marked close-on-exec: {errno}"),
+                )
+            })?;
+        }
+        let total = self.plan.steps.len();
+        for (index, planned) in self.plan.steps.iter().enumerate() {
+            perform::perform(&planned.step, self.root.map(AsFd::as_fd)).map_err(|errno| {
+                let step = &planned.step;
+                failure(
+                    "step-failed",
+                    format!("step {} of {total}, {step}: {} answered {errno}", index + 1, step.call()),
+                )
+            })?;
+        }
+        let (state, threads) = observe(self.witness)?;
+        let left = differences(&self.plan.end, &state);
+        if !left.is_empty() {
+            return Err(not_proven(&left));
+        }
+        let descriptors = match self.passed {
+            Some(passed) => self.proven_descriptors(passed)?,
+            None => Vec::new(),
+        };
+        for attempt in &self.plan.attempts {
+            try_way_back(attempt)?;
+        }
+        let still = observe::still(&state).map_err(|error| unreadable(&error))?;
+        if !still {
+            let (now, _) = observe(self.witness)?;
+            return Err(match &differences(&state, &now)[..] {
+                [] => failure(
+                    "not-proven",
+                    "the kernel's two accounts, /proc and its system calls, differ".to_owned(),
+                ),
+                left => not_proven(left),
+            });
+        }
+        Ok(Proof { state, threads, descriptors, attempts: self.plan.attempts.clone() })
     }
-    let open = proven_descriptors(ready)?;
-    for attempt in &ready.plan.attempts {
-        try_way_back(attempt)?;
+
+    fn proven_descriptors(&self, passed: &[PassedDescriptor]) -> Result<Vec<i32>, Box<Finding>> {
+        let own: Vec<i32> =
+            self.witness.descriptors().into_iter().chain(self.root.map(AsRawFd::as_raw_fd)).collect();
+        let open = descriptors::open_after_exec(self.witness.process(), passed, &own)
+            .map_err(|error| unreadable(&error))?;
+        let expected: Vec<i32> = passed.iter().map(|descriptor| descriptor.number).collect();
+        if open == expected {
+            return Ok(open);
+        }
+        Err(failure(
+            "descriptors-differ",
+            format!("the program would get the descriptors {open:?}, and should get {expected:?}"),
+        ))
     }
-    let still = observe::still(&state).map_err(|error| unreadable(&error))?;
-    if !still {
-        let (now, _) = observe(&ready.witness)?;
-        return Err(match &differences(&state, &now)[..] {
-            [] => failure(
-                "not-proven",
-                "the kernel's two accounts, /proc and its system calls, differ".to_owned(),
-            ),
-            left => not_proven(left),
-        });
-    }
-    Ok(Proof { state, threads, descriptors: open, attempts: ready.plan.attempts.clone() })
 }
 
 /// A way back to privilege that was tried.
@@ -115,22 +161,6 @@ fn observe(witness: &Witness) -> Result<(Credentials, usize), Box<Finding>> {
     }
     let state = witness.credentials(own).map_err(|error| unreadable(&error))?;
     Ok((state, count))
-}
-
-fn proven_descriptors(ready: &Ready) -> Result<Vec<i32>, Box<Finding>> {
-    let passed = &ready.situation.descriptors;
-    let own: Vec<i32> =
-        ready.witness.descriptors().into_iter().chain(ready.root.as_ref().map(AsRawFd::as_raw_fd)).collect();
-    let open = descriptors::open_after_exec(ready.witness.process(), passed, &own)
-        .map_err(|error| unreadable(&error))?;
-    let expected: Vec<i32> = passed.iter().map(|descriptor| descriptor.number).collect();
-    if open == expected {
-        return Ok(open);
-    }
-    Err(failure(
-        "descriptors-differ",
-        format!("the program would get the descriptors {open:?}, and should get {expected:?}"),
-    ))
 }
 
 fn try_way_back(attempt: &Attempt) -> Result<(), Box<Finding>> {

@@ -1,0 +1,85 @@
+//! The error of the library: everything that is wrong, and whether anything has changed.
+
+use std::fmt;
+
+use stepdown_conf::{Cause, Finding};
+use stepdown_kernel::program::ProgramError;
+
+use crate::prepare::Refusal;
+
+/// Why a process or a child did not step down.
+#[derive(Debug)]
+pub struct Error {
+    findings: Vec<Finding>,
+    unchanged: bool,
+}
+
+impl Error {
+    /// All that was found, at least one of them an error; warnings and notes among them.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Whether this process still is as it was. If not, it has to exit: it is neither what it was nor what was asked for.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.unchanged
+    }
+
+    pub(crate) fn refused(findings: Vec<Finding>) -> Error {
+        Error { findings, unchanged: true }
+    }
+
+    pub(crate) fn half_way(finding: Finding) -> Error {
+        Error { findings: vec![finding], unchanged: false }
+    }
+
+    pub(crate) fn from_refusal(refusal: Refusal) -> Error {
+        Error::refused(match refusal {
+            Refusal::Findings(findings) => findings,
+            Refusal::Program(error) => vec![no_program(&error)],
+        })
+    }
+}
+
+/// What is wrong with a program that was looked for.
+#[must_use]
+pub fn no_program(error: &ProgramError) -> Finding {
+    let path = &error.path;
+    let subject = error.detail.as_ref().map_or_else(|| path.clone(), |detail| format!("{path}, {detail}"));
+    let finding = Finding::error("no-program", Cause::Host, format!("{subject}: {}", error.errno));
+    use stepdown_security::errno::Errno;
+    match error.errno {
+        Errno::NOENT | Errno::NOTDIR if path.contains('/') => finding
+            .because("there is no such file, in the new root directory if there is one; nothing has been changed")
+            .hint(format!("see `namei -l {path}`")),
+        Errno::NOENT => finding
+            .because("no directory of PATH has it, in the new root directory if there is one; nothing has been changed")
+            .hint("name it by its whole path"),
+        Errno::ACCES => finding
+            .because("it is not an executable file; nothing has been changed")
+            .hint(format!("see `ls -l {path}`")),
+        _ => finding.because("nothing has been changed").hint("see execve(2), section ERRORS"),
+    }
+}
+
+/// Each error on a line of its own, with its reason and hint below.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for finding in self.findings.iter().filter(|finding| finding.is_error()) {
+            write!(f, "{separator}{finding}")?;
+            if let Some(why) = &finding.why {
+                write!(f, "\n   why: {why}")?;
+            }
+            if let Some(hint) = &finding.hint {
+                write!(f, "\n  hint: {hint}")?;
+            }
+            separator = "\n";
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
