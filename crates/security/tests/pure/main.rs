@@ -5,6 +5,8 @@
 mod execve;
 mod plan;
 mod plan_refused;
+mod request;
+mod request_refused;
 mod resolve;
 mod rules;
 mod states;
