@@ -7,6 +7,7 @@ mod demo;
 mod examples;
 mod faults;
 mod faults_seccomp;
+mod guide;
 mod input;
 mod launch_bench;
 mod pitfalls_kernel;
