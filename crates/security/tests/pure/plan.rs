@@ -278,3 +278,12 @@ fn every_step_is_followed_by_the_state_it_leads_to() {
     }
     assert_eq!(state, plan.end);
 }
+
+#[test]
+fn what_is_ambient_is_emptied_for_a_process_that_goes_on_itself() {
+    let held = caps("cap_kill");
+    let options = "user = ecuser Supplemental_Groups = () Capabilities = cap_kill+eip";
+    let plan = plan(&policy(options), &user(994, held, held), Purpose::Stay).unwrap();
+    assert_eq!(plan.steps[0].step, Step::ClearAmbient);
+    assert_eq!((plan.end.ambient, plan.end.inheritable), (CapSet::EMPTY, held));
+}
