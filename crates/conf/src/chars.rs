@@ -39,6 +39,26 @@ pub(crate) fn reorders(character: char) -> bool {
     matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// How many bytes come before the first that is either of these two; all of them, if none is.
+#[inline]
+pub(crate) fn until(bytes: &[u8], one: u8, other: u8) -> usize {
+    const LOW: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // Eight bytes at a time: a byte that is zero borrows from its highest bit, and the lowest such borrow is a true one.
+    let zeros = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
+    let (ones, others) = (LOW * u64::from(one), LOW * u64::from(other));
+    let (words, rest) = bytes.as_chunks();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ ones) | zeros(word ^ others);
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let last = rest.iter().position(|byte| *byte == one || *byte == other);
+    bytes.len() - rest.len() + last.unwrap_or(rest.len())
+}
+
 const fn classes() -> [u8; 256] {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -56,4 +76,41 @@ const fn classes() -> [u8; 256] {
         byte += 1;
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::until;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn looking_for_two_bytes_eight_at_a_time_finds_what_one_at_a_time_finds() {
+        // Neighbours of what is looked for, and what differs from it in the highest bit alone.
+        let near = [
+            b'"' - 1,
+            b'"',
+            b'"' + 1,
+            b'"' | 0x80,
+            b'\\',
+            b'\\' - 1,
+            b'\\' | 0x80,
+            0,
+            1,
+            0xff,
+            b'x',
+            b'x',
+            b'x',
+        ];
+        let mut state = 1_u32;
+        for length in (0..40).cycle().take(20_000) {
+            let text: Vec<u8> = (0..length)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    near[(state >> 16) as usize % near.len()]
+                })
+                .collect();
+            let slow = text.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(length);
+            assert_eq!(until(&text, b'"', b'\\'), slow, "{text:?}");
+        }
+    }
 }

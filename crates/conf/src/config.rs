@@ -264,7 +264,7 @@ impl<'a> Assignment<'a> {
     pub fn span(&self) -> Span {
         let mut pieces = self.pieces();
         let first = pieces.next().map_or(self.name_span(), |piece| self.span_of(piece));
-        let end = pieces.last().map_or(first.end, |piece| piece.end);
+        let end = pieces.last().map_or(first.end, |piece| piece.end());
         Span { end, ..first }
     }
 
@@ -274,10 +274,10 @@ impl<'a> Assignment<'a> {
         let mut pieces = self.pieces();
         let first = pieces.next();
         let mut texts =
-            pieces.filter(|piece| piece.kind.is_text()).map(|piece| file.text_of(self.data.file, piece));
+            pieces.filter(|piece| piece.kind().is_text()).map(|piece| file.text_of(self.data.file, piece));
         match first {
-            Some(piece) if piece.kind == Kind::ArrayOpen => Value::Array(texts.collect()),
-            Some(piece) if piece.kind == Kind::DictOpen => {
+            Some(piece) if piece.kind() == Kind::ArrayOpen => Value::Array(texts.collect()),
+            Some(piece) if piece.kind() == Kind::DictOpen => {
                 let mut entries = Vec::new();
                 while let (Some(key), Some(value)) = (texts.next(), texts.next()) {
                     entries.push((key, value));
@@ -294,20 +294,20 @@ impl<'a> Assignment<'a> {
     fn pieces(&self) -> impl Iterator<Item = Piece> + use<'a> {
         let pieces = &self.config.files[self.data.file as usize].tree.pieces;
         let mut after = significant(pieces, self.data.name as usize + 1).map(|(_, piece)| *piece).peekable();
-        after.next_if(|piece| piece.kind == Kind::Equals);
+        after.next_if(|piece| piece.kind() == Kind::Equals);
         let mut bracketed = None;
         let mut done = false;
         after.take_while(move |piece| {
             let within = !done;
             let is_bracketed =
-                *bracketed.get_or_insert(matches!(piece.kind, Kind::ArrayOpen | Kind::DictOpen));
-            done = done || !is_bracketed || matches!(piece.kind, Kind::ArrayClose | Kind::DictClose);
+                *bracketed.get_or_insert(matches!(piece.kind(), Kind::ArrayOpen | Kind::DictOpen));
+            done = done || !is_bracketed || matches!(piece.kind(), Kind::ArrayClose | Kind::DictClose);
             within
         })
     }
 
     fn span_of(&self, piece: Piece) -> Span {
-        Span { file: self.data.file, start: piece.start, end: piece.end }
+        Span { file: self.data.file, start: piece.start(), end: piece.end() }
     }
 }
 

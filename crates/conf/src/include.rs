@@ -114,7 +114,7 @@ impl<'l> Reading<'l> {
                 break;
             }
             let piece = self.files[index as usize].tree.pieces[statement.piece as usize];
-            let included = match piece.kind {
+            let included = match piece.kind() {
                 Kind::Name if statement.depth == 0 => {
                     self.files[index as usize].local = Some((index, statement.piece));
                     continue;
@@ -300,7 +300,7 @@ impl<'l> Reading<'l> {
         let file = &self.files[setter as usize];
         let piece = file.tree.pieces[keyword as usize];
         let Some(path) = file.text_after(setter, keyword).filter(|path| !path.text().is_empty()) else {
-            let span = Span { file: setter, start: piece.start, end: piece.end };
+            let span = Span { file: setter, start: piece.start(), end: piece.end() };
             let finding =
                 Finding::error("local-changes-file", Cause::Text, "`Local_Changes_File` names no file");
             return self.error_at(span, finding.because("its value is the path of one file"));
@@ -353,7 +353,7 @@ impl<'l> Reading<'l> {
         let message = "`Local_Changes_File` is set in the file that it names";
         let finding = Finding::error("local-changes-file", Cause::Text, message)
             .because("that file is read after every other, when the choice has been made");
-        self.error_at(Span { file, start: piece.start, end: piece.end }, finding);
+        self.error_at(Span { file, start: piece.start(), end: piece.end() }, finding);
     }
 
     fn load(&mut self, path: &str) -> Result<Loaded, LoadError> {

@@ -48,7 +48,7 @@ impl<'t> Lexer<'t> {
     /// Ends a piece here.
     #[inline]
     pub(crate) fn push(&mut self, kind: Kind, start: usize) {
-        self.pieces.push(Piece { start: start as u32, end: self.pos as u32, kind });
+        self.pieces.push(Piece::new(start, self.pos, kind));
     }
 
     /// The next byte, a punctuation mark, as a piece.
@@ -76,7 +76,7 @@ impl<'t> Lexer<'t> {
 
     /// The bytes of the piece pushed last.
     pub(crate) fn last(&self) -> Range<usize> {
-        self.pieces.last().map_or(0..0, |piece| piece.start as usize..piece.end as usize)
+        self.pieces.last().map_or(0..0, |piece| piece.start() as usize..piece.end() as usize)
     }
 
     /// Passes over white space and comments.
@@ -197,6 +197,7 @@ impl<'t> Lexer<'t> {
         let mut kind = if quote == b'"' { Kind::Double } else { Kind::Single };
         let mut at = start + 1;
         loop {
+            at += chars::until(&self.bytes[at.min(self.bytes.len())..], quote, b'\\');
             match self.bytes.get(at) {
                 Some(&byte) if byte == quote => break,
                 Some(b'\\') if quote == b'"' => {
@@ -225,14 +226,16 @@ impl<'t> Lexer<'t> {
     fn line_comment(&mut self) {
         let start = self.pos;
         let rest = &self.bytes[start..];
-        let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        let found = chars::until(rest, b'\n', b'\r');
+        let length = match rest.get(found) {
+            Some(b'\r') => found + chars::until(&rest[found..], b'\n', b'\n'),
+            _ => found,
+        };
         count::bytes(length);
         self.pos += length;
         self.push(Kind::Comment, start);
-        if let Some(at) = rest[..length].iter().position(|byte| *byte == b'\r')
-            && at + 1 < length
-        {
-            self.lone_return(start + at);
+        if found + 1 < length {
+            self.lone_return(start + found);
         }
     }
 
@@ -258,12 +261,12 @@ impl<'t> Lexer<'t> {
     fn unclosed_string(&mut self, start: usize) {
         let quote = &self.text[start..start + 1];
         let suspects = self.pieces.iter().find(|piece| {
-            matches!(piece.kind, Kind::Double | Kind::Escaped | Kind::Single)
+            matches!(piece.kind(), Kind::Double | Kind::Escaped | Kind::Single)
                 && piece.of(self.text).contains('\n')
         });
         let related: Vec<(Range<usize>, String)> = suspects
             .map(|piece| {
-                let at = piece.start as usize;
+                let at = piece.start() as usize;
                 (
                     at..at + 1,
                     "the string that begins here spans several lines; is its closing quote missing?".into(),

@@ -131,8 +131,8 @@ impl File {
     /// The text a piece holds. `file` is the index of this file.
     pub(crate) fn text_of(&self, file: u32, piece: Piece) -> Text<'_> {
         let raw = piece.of(&self.text);
-        let span = Span { file, start: piece.start, end: piece.end };
-        match piece.kind {
+        let span = Span { file, start: piece.start(), end: piece.end() };
+        match piece.kind() {
             Kind::Double | Kind::Single => Text::new(&raw[1..raw.len() - 1], Quotes::Plain, span),
             Kind::Escaped => Text::new(&raw[1..raw.len() - 1], Quotes::Escaped, span),
             _ => Text::new(raw, Quotes::None, span),
@@ -142,8 +142,8 @@ impl File {
     /// The first text that follows a name or keyword: a path, an instance, or a value that is a text.
     pub(crate) fn text_after(&self, file: u32, piece: u32) -> Option<Text<'_>> {
         let mut following = significant(&self.tree.pieces, piece as usize + 1).map(|(_, piece)| *piece);
-        let text = following.find(|piece| piece.kind != Kind::Equals)?;
-        text.kind.is_text().then(|| self.text_of(file, text))
+        let text = following.find(|piece| piece.kind() != Kind::Equals)?;
+        text.kind().is_text().then(|| self.text_of(file, text))
     }
 }
 

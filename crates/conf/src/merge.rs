@@ -146,7 +146,7 @@ impl<'f> Merging<'f> {
             while let Some(piece) = pieces.get(next) {
                 let at = next;
                 next += 1;
-                match piece.kind {
+                match piece.kind() {
                     Kind::Name => self.assignment(file, at),
                     Kind::ScopeName => next = self.scope(file, at) + 1,
                     Kind::Close => self.close(at),
@@ -196,11 +196,11 @@ impl<'f> Merging<'f> {
         let mut instance = None;
         let mut open = name;
         for (at, piece) in significant(pieces, name + 1) {
-            if piece.kind.is_text() {
+            if piece.kind().is_text() {
                 instance = Some(text.text_of(file, *piece).text());
             }
             open = at;
-            if piece.kind == Kind::Open {
+            if piece.kind() == Kind::Open {
                 break;
             }
         }
@@ -263,7 +263,7 @@ impl<'f> Merging<'f> {
         let piece = file.tree.pieces[name];
         let message = format!("more than {MAX_DEPTH} scopes are nested here, across inclusions");
         let finding = Finding::error("too-deep", Cause::Text, message)
-            .at(file.place(piece.start, piece.end))
+            .at(file.place(piece.start(), piece.end()))
             .because(format!("scopes nest at most {MAX_DEPTH} deep"));
         self.report(finding);
     }
@@ -285,9 +285,9 @@ impl<'f> Merging<'f> {
         };
         let finding =
             Finding::error("mixed-scope", Cause::Text, format!("the scope `{}` {here}", shown(name)))
-                .at(file.place(piece.start, piece.end))
+                .at(file.place(piece.start(), piece.end()))
                 .because("a type of scope either always has an instance, or never")
-                .related(other_file.place(other.start, other.end), there);
+                .related(other_file.place(other.start(), other.end()), there);
         self.report(finding);
     }
 
@@ -302,7 +302,7 @@ impl Merged {
     /// The bytes of a definition's name.
     pub(crate) fn span(files: &[File], file: u32, piece: u32) -> Span {
         let piece = files[file as usize].tree.pieces[piece as usize];
-        Span { file, start: piece.start, end: piece.end }
+        Span { file, start: piece.start(), end: piece.end() }
     }
 }
 

@@ -79,7 +79,7 @@ impl Parser<'_> {
         let kind = self.keyword(name);
         self.lex.trivia();
         if kind != Kind::Name {
-            self.lex.pieces[name].kind = kind;
+            self.lex.pieces[name].set_kind(kind);
             return self.inclusion(name);
         }
         match self.lex.peek() {
@@ -104,7 +104,7 @@ impl Parser<'_> {
     #[inline]
     fn keyword(&mut self, name: usize) -> Kind {
         let piece = self.lex.pieces[name];
-        let kind = match piece.end - piece.start {
+        let kind = match piece.end() - piece.start() {
             7 if piece.of(self.lex.text).eq_ignore_ascii_case("include") => Kind::Include,
             16 if piece.of(self.lex.text).eq_ignore_ascii_case("readonly_include") => Kind::ReadonlyInclude,
             18 if piece.of(self.lex.text).eq_ignore_ascii_case("local_changes_file") => Kind::Name,
@@ -116,7 +116,7 @@ impl Parser<'_> {
 
     /// `NAME {`, with the brace next.
     fn scope(&mut self, name: usize) {
-        self.lex.pieces[name].kind = Kind::ScopeName;
+        self.lex.pieces[name].set_kind(Kind::ScopeName);
         self.open.push(self.lex.pieces.len() as u32);
         self.lex.mark_of(Kind::Open);
         if self.open.len() > MAX_DEPTH && !self.too_deep {
@@ -132,7 +132,7 @@ impl Parser<'_> {
     fn close(&mut self) {
         self.lex.mark_of(Kind::Close);
         if self.open.pop().is_none() {
-            self.lex.pieces.last_mut().expect("just pushed").kind = Kind::Junk;
+            self.lex.pieces.last_mut().expect("just pushed").set_kind(Kind::Junk);
             let finding = syntax("stray-close", "this `}` closes nothing".to_string())
                 .because("every scope opened above is closed already")
                 .hint("delete it, or look for a `{` that is missing above");
@@ -150,7 +150,7 @@ impl Parser<'_> {
         }
         let text = self.lex.last();
         // A string that is not closed, or goes on after its end, has been reported, and says enough.
-        let broken = self.lex.pieces.last().is_some_and(|piece| piece.kind == Kind::Junk);
+        let broken = self.lex.pieces.last().is_some_and(|piece| piece.kind() == Kind::Junk);
         self.lex.trivia();
         match self.lex.peek() {
             Some(b'{') => self.scope(name),
@@ -228,7 +228,7 @@ impl Parser<'_> {
     #[cold]
     fn second_equals(&mut self, name: usize, before_word: Mark) {
         let word = self.lex.last();
-        let equals = self.lex.pieces[name].end as usize;
+        let equals = self.lex.pieces[name].end() as usize;
         let one_line = !self.lex.text[equals..self.lex.pos].contains('\n');
         if !(one_line && word.end == self.lex.pos) {
             self.missing_value(name);
@@ -253,7 +253,7 @@ impl Parser<'_> {
         match byte {
             b'"' | b'\'' => {
                 self.lex.string(byte);
-                self.lex.pieces.last_mut().expect("just pushed").kind = Kind::Junk;
+                self.lex.pieces.last_mut().expect("just pushed").set_kind(Kind::Junk);
                 let at = self.lex.last();
                 let finding =
                     syntax("unexpected-string", "a string where a statement should begin".to_string())
@@ -374,7 +374,7 @@ impl Parser<'_> {
 
     fn at(&self, piece: usize) -> Range<usize> {
         let piece = self.lex.pieces[piece];
-        piece.start as usize..piece.end as usize
+        piece.start() as usize..piece.end() as usize
     }
 
     fn text(&self, piece: usize) -> String {

@@ -62,12 +62,12 @@ pub enum Kind {
     Junk,
 }
 
-/// One piece, as a range of bytes.
+/// One piece, as a range of bytes. Eight bytes large, since writing the pieces is much of the time that reading takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Piece {
-    pub(crate) start: u32,
-    pub(crate) end: u32,
-    pub(crate) kind: Kind,
+    start: u32,
+    /// The kind in the lower five bits, the length above them.
+    length_and_kind: u32,
 }
 
 /// A statement that whoever reads several files must know of: an inclusion or a `Local_Changes_File`.
@@ -86,11 +86,11 @@ impl Tree {
         let mut at = 0;
         core::iter::from_fn(move || {
             let (kind, end) = match self.pieces.get(next) {
-                Some(piece) if piece.start as usize == at => {
+                Some(piece) if piece.start() as usize == at => {
                     next += 1;
-                    (piece.kind, piece.end as usize)
+                    (piece.kind(), piece.end() as usize)
                 }
-                Some(piece) => (Kind::Blank, piece.start as usize),
+                Some(piece) => (Kind::Blank, piece.start() as usize),
                 None if at < text.len() => (Kind::Blank, text.len()),
                 None => return None,
             };
@@ -114,13 +114,85 @@ impl Kind {
 }
 
 impl Piece {
+    /// The bits that hold the kind; a file of the largest size has a length that fits above them.
+    const KIND_BITS: u32 = 5;
+
+    #[inline]
+    pub(crate) fn new(start: usize, end: usize, kind: Kind) -> Piece {
+        let length = end.wrapping_sub(start) as u32;
+        Piece { start: start as u32, length_and_kind: length << Piece::KIND_BITS | kind as u32 }
+    }
+
+    #[inline]
+    pub(crate) fn start(&self) -> u32 {
+        self.start
+    }
+
+    #[inline]
+    pub(crate) fn end(&self) -> u32 {
+        self.start.wrapping_add(self.length_and_kind >> Piece::KIND_BITS)
+    }
+
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind {
+        KINDS[(self.length_and_kind % (1 << Piece::KIND_BITS)) as usize]
+    }
+
+    #[inline]
+    pub(crate) fn set_kind(&mut self, kind: Kind) {
+        *self = Piece::new(self.start() as usize, self.end() as usize, kind);
+    }
+
     /// The piece's own bytes.
+    #[inline]
     pub(crate) fn of<'t>(&self, text: &'t str) -> &'t str {
-        &text[range(self.start, self.end)]
+        &text[range(self.start(), self.end())]
     }
 }
 
+/// The kinds by their numbers.
+static KINDS: [Kind; 1 << Piece::KIND_BITS] = {
+    use Kind::{
+        ArrayClose, ArrayOpen, Blank, ByteOrderMark, Close, Comma, Comment, DictClose, DictOpen, Double,
+        Equals, Escaped, Include, Junk, Name, Open, ReadonlyInclude, ScopeName, Single, Word,
+    };
+    let all = [
+        Blank,
+        ByteOrderMark,
+        Comment,
+        Name,
+        ScopeName,
+        Include,
+        ReadonlyInclude,
+        Equals,
+        Open,
+        Close,
+        ArrayOpen,
+        ArrayClose,
+        DictOpen,
+        DictClose,
+        Comma,
+        Word,
+        Double,
+        Escaped,
+        Single,
+        Junk,
+    ];
+    let mut kinds = [Junk; 1 << Piece::KIND_BITS];
+    let mut number = 0;
+    while number < all.len() {
+        assert!(all[number] as usize == number, "the kinds are out of order");
+        kinds[number] = all[number];
+        number += 1;
+    }
+    assert!(all.len() == Junk as usize + 1, "a kind is missing");
+    kinds
+};
+
+const _: () =
+    assert!(crate::MAX_FILE_BYTES < 1 << (u32::BITS - Piece::KIND_BITS), "a length needs more bits");
+
 /// What a file says with the pieces from a name or keyword on: the pieces that are not comments.
 pub(crate) fn significant(pieces: &[Piece], from: usize) -> impl Iterator<Item = (usize, &Piece)> {
-    pieces.iter().enumerate().skip(from).filter(|(_, piece)| piece.kind != Kind::Comment)
+    pieces.iter().enumerate().skip(from).filter(|(_, piece)| piece.kind() != Kind::Comment)
 }

@@ -49,7 +49,7 @@ fn first_mismatch(text: &str, pieces: &[Piece]) -> Option<(usize, usize)> {
     let mut line_start = 0;
     let mut indent = 0;
     for (index, piece) in pieces.iter().enumerate() {
-        let start = piece.start as usize;
+        let start = piece.start() as usize;
         let newline = text.as_bytes()[at..start].iter().rposition(|byte| *byte == b'\n');
         if let Some(newline) = newline {
             line_start = at + newline + 1;
@@ -58,7 +58,7 @@ fn first_mismatch(text: &str, pieces: &[Piece]) -> Option<(usize, usize)> {
         if first_on_line {
             indent = start - line_start;
         }
-        match piece.kind {
+        match piece.kind() {
             Kind::Open => stack.push((index, indent)),
             Kind::Close => {
                 if let Some((open, opened_at)) = stack.pop()
@@ -79,10 +79,10 @@ fn first_mismatch(text: &str, pieces: &[Piece]) -> Option<(usize, usize)> {
 fn name_of(pieces: &[Piece], open: usize) -> Range<usize> {
     // Between name and brace are an instance, a stray `=` and comments at most.
     let mut name = pieces[..open].iter().rev().take_while(|piece| {
-        piece.kind == Kind::ScopeName
-            || piece.kind.is_text()
-            || matches!(piece.kind, Kind::Comment | Kind::Equals)
+        piece.kind() == Kind::ScopeName
+            || piece.kind().is_text()
+            || matches!(piece.kind(), Kind::Comment | Kind::Equals)
     });
-    let piece = name.find(|piece| piece.kind == Kind::ScopeName).unwrap_or(&pieces[open]);
-    piece.start as usize..piece.end as usize
+    let piece = name.find(|piece| piece.kind() == Kind::ScopeName).unwrap_or(&pieces[open]);
+    piece.start() as usize..piece.end() as usize
 }
