@@ -108,9 +108,12 @@ fn supplementary_groups_in_the_cluster_file_replace_the_array() {
 #[test]
 fn our_own_options_in_the_cluster_file_win_too() {
     let Some(node) = Node::new() else { return };
+    let own = format!(
+        "{OWN}Security {{ No_New_Privs = yes  Bounding_Set = \"cap_net_bind_service,cap_chown\" }}\n"
+    );
     write(
         &node,
-        OWN,
+        &own,
         "Security { No_New_Privs = no  Bounding_Set = \"cap_net_bind_service,cap_net_raw\" }\n",
     );
     let state = run(&node);
