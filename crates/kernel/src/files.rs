@@ -174,7 +174,12 @@ fn trusted(path: &Path, file: &OwnedFd, status: &Stat, linked: bool) -> Result<(
 /// How somebody other than root could change the file, or what a directory's names lead to.
 fn writable_by_others(status: &Stat, directory: bool) -> Option<String> {
     if status.st_uid != 0 && !(directory && owner_is_outside(status.st_uid)) {
-        return Some(format!("it belongs to user {}", status.st_uid));
+        let owner = if owner_is_outside(status.st_uid) {
+            "it belongs to a user who does not exist in this user namespace".to_owned()
+        } else {
+            format!("it belongs to user {}", status.st_uid)
+        };
+        return Some(owner);
     }
     // In a sticky directory only the owner of an entry can replace it, and that was root.
     if directory && status.st_mode & libc::S_ISVTX != 0 {

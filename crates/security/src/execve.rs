@@ -6,6 +6,7 @@
 //! own behaviour is stated beside the rule.
 
 use alloc::string::String;
+use core::fmt;
 
 use crate::capability::CapSet;
 use crate::credentials::{Credentials, Facts, Ids, Securebits};
@@ -121,4 +122,23 @@ pub fn predict_execve(facts: &Facts, from: &Credentials, file: &ProgramFile) -> 
 /// execve(2): the effective id is copied to the saved and the filesystem id; the real id stays.
 fn ids_after(from: Ids, effective: u32) -> Ids {
     Ids { real: from.real, effective, saved: effective, filesystem: effective }
+}
+
+/// As getcap(8) shows them: `cap_net_raw=ep`.
+impl fmt::Display for FileCapabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FileCapabilities { permitted, inheritable, effective } = *self;
+        let mut separator = "";
+        for (set, flags) in [
+            (permitted.intersection(inheritable), if effective { "eip" } else { "ip" }),
+            (permitted.difference(inheritable), if effective { "ep" } else { "p" }),
+            (inheritable.difference(permitted), if effective { "ei" } else { "i" }),
+        ] {
+            if !set.is_empty() {
+                write!(f, "{separator}{set}={flags}")?;
+                separator = " ";
+            }
+        }
+        if separator.is_empty() { f.write_str("(none)") } else { Ok(()) }
+    }
 }

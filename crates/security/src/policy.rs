@@ -6,6 +6,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use stepdown_conf::Place;
 
@@ -123,6 +124,23 @@ impl Nameless<'_> {
     /// Where `Capabilities` is written.
     pub(crate) fn capabilities_place(&self) -> Option<&Place> {
         self.capabilities.and_then(|capabilities| capabilities.origin.place())
+    }
+}
+
+/// `server.conf:2:10, overrides base.conf:1:8`, or `default: …`.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Written { place, shadowed } => {
+                write!(f, "{place}")?;
+                // The last that was overridden first: it is what would count without this one.
+                for (index, place) in shadowed.iter().rev().enumerate() {
+                    write!(f, "{}{place}", if index == 0 { ", overrides " } else { ", " })?;
+                }
+                Ok(())
+            }
+            Origin::Default(rule) => write!(f, "default: {rule}"),
+        }
     }
 }
 

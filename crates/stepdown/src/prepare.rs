@@ -8,6 +8,8 @@ use stepdown_conf::{Cause, Config, Finding};
 use stepdown_kernel::observe::Witness;
 use stepdown_kernel::program::{self, Program, ProgramError};
 use stepdown_kernel::{accounts, descriptors, host};
+use stepdown_security::capability::CapSet;
+use stepdown_security::credentials::{Credentials, Ids};
 use stepdown_security::plan::{Plan, findings_without_names, plan};
 use stepdown_security::policy::Policy;
 use stepdown_security::request::Request;
@@ -44,6 +46,9 @@ pub enum End<'a> {
     Spawn(&'a [u8], &'a [u8]),
     /// The process goes on itself.
     Stay,
+    /// Nothing will be done: what would be, if this program were executed. A process that is not root is looked at as if it
+    /// were, with all capabilities of its bounding set.
+    Forecast(Option<&'a [u8]>),
 }
 
 /// Why there is nothing ready.
@@ -118,7 +123,7 @@ pub(crate) fn prepare_request(
     };
     let program = match end {
         // With a chroot directory that can't be opened, there is nowhere to look.
-        End::Execute(name) if !matches!(situation.chroot, Some(Err(_))) => {
+        End::Execute(name) | End::Forecast(Some(name)) if !matches!(situation.chroot, Some(Err(_))) => {
             Some(program::find(name, &search_path(), root.as_ref().map(AsFd::as_fd)))
         }
         End::Spawn(name, search) if !matches!(situation.chroot, Some(Err(_))) => {
@@ -173,7 +178,7 @@ pub(crate) fn look_around(
     }
     let witness = Witness::open().map_err(no_proof)?;
     let mut threads = witness.threads().map_err(no_proof)?;
-    if threads.len() > 1 && !matches!(end, End::Spawn(..)) {
+    if threads.len() > 1 && !matches!(end, End::Spawn(..) | End::Forecast(_)) {
         return Err(Box::new(
             Finding::error(
                 "several-threads",
@@ -184,11 +189,29 @@ pub(crate) fn look_around(
             .hint("step down before any thread is started; look for LD_PRELOAD where nothing should have started one"),
         ));
     }
-    let start = witness.credentials(threads.remove(0)).map_err(no_proof)?;
+    let mut start = witness.credentials(threads.remove(0)).map_err(no_proof)?;
+    if matches!(end, End::Forecast(_)) && start.uid.effective != 0 {
+        start = as_root(start);
+    }
     let facts = host::facts(&witness, capability_count).map_err(no_proof)?;
     let terminal_injection =
         descriptors.iter().any(|descriptor| descriptor.terminal) && host::terminal_injection();
     Ok((witness, Situation { facts, start, chroot: None, descriptors, terminal_injection }))
+}
+
+/// The same process, had it been started as root.
+fn as_root(start: Credentials) -> Credentials {
+    Credentials {
+        uid: Ids::all(0),
+        gid: Ids::all(0),
+        groups: Vec::new(),
+        permitted: start.bounding,
+        effective: start.bounding,
+        inheritable: CapSet::EMPTY,
+        ambient: CapSet::EMPTY,
+        no_new_privs: false,
+        ..start
+    }
 }
 
 fn search_path() -> Vec<u8> {

@@ -22,8 +22,7 @@ pub(crate) fn text(evidence: &Evidence, sound: bool, colour: bool) -> String {
     for line in place.scope().lines() {
         let _ = writeln!(text, "  {line}");
     }
-    let _ =
-        writeln!(text, "\n{bold}  {:<14}{:<30}after, as /proc shows the server{plain}", "", "before");
+    let _ = writeln!(text, "\n{bold}  {:<14}{:<30}after, as /proc shows the server{plain}", "", "before");
     let rows = rows(&evidence.before).into_iter().zip(rows(&evidence.after));
     for ((name, before), (_, after)) in rows {
         let _ = writeln!(text, "  {name:<14}{before:<30}{after}");

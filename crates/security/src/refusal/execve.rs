@@ -1,15 +1,14 @@
 //! Refusals because of the program file: what execve(2) of it would make of the state.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use stepdown_conf::{Cause, Finding};
 
-use crate::capability::CapSet;
 use crate::credentials::{Credentials, words_of_set};
 use crate::errno::Errno;
-use crate::execve::{FileCapabilities, ProgramFile};
+use crate::execve::ProgramFile;
 use crate::policy::Policy;
 
 /// The program would not run under the state that was asked for.
@@ -105,28 +104,7 @@ pub(crate) fn of_file_capabilities(
 
 fn has(file: &ProgramFile) -> String {
     match file.capabilities {
-        Some(capabilities) => format!("the file has the capabilities {}", words(capabilities)),
+        Some(capabilities) => format!("the file has the capabilities {capabilities}"),
         None => "the file has a set-id bit".into(),
     }
-}
-
-/// As getcap(8) shows them.
-fn words(capabilities: FileCapabilities) -> String {
-    let FileCapabilities { permitted, inheritable, effective } = capabilities;
-    let mut text = String::new();
-    for (set, flags) in [
-        (permitted.intersection(inheritable), if effective { "eip" } else { "ip" }),
-        (permitted.difference(inheritable), if effective { "ep" } else { "p" }),
-        (inheritable.difference(permitted), if effective { "ei" } else { "i" }),
-    ] {
-        if set != CapSet::EMPTY {
-            if !text.is_empty() {
-                text.push(' ');
-            }
-            text.push_str(&set.to_string());
-            text.push('=');
-            text.push_str(flags);
-        }
-    }
-    if text.is_empty() { "(none)".into() } else { text }
 }

@@ -57,7 +57,10 @@ pub(crate) fn of_situation(policy: &Policy, situation: &Situation) -> Vec<Findin
             let finding = Finding::error(
                 "directory-descriptor",
                 Cause::Host,
-                format!("descriptor {} is a directory, and would stay open in the new root directory", descriptor.number),
+                format!(
+                    "descriptor {} is a directory, and would stay open in the new root directory",
+                    descriptor.number
+                ),
             );
             findings.push(
                 finding
