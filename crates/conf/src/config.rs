@@ -6,7 +6,8 @@
 use crate::finding::{Finding, Place};
 use crate::include::Reading;
 use crate::load::{File, Loader};
-use crate::merge::{self, AssignmentData, DefinitionData, Merged, NONE, Name};
+use crate::merge::{self, AssignmentData, DefinitionData, Merged, NONE};
+use crate::name::Name;
 use crate::paths::join;
 use crate::source::Span;
 use crate::tree::{Kind, Piece, significant};

@@ -99,12 +99,14 @@ mod tests {
 
     #[test]
     fn merging_takes_a_few_comparisons_a_name() {
-        let shapes: [fn(u32) -> String; 5] = [
-            |n| format!("Option_{n} = {n}\n"),
+        // Names that begin alike, so that it is comparisons of names that tell them apart.
+        let shapes: [fn(u32) -> String; 6] = [
+            |n| format!("Option_number_{n} = {n}\n"),
+            |n| format!("Scope {{ Option_number_{} = {n} }}\n", n % 17),
             |n| format!("Same = {n}\n"),
             |n| format!("Domain \"d{n}\" {{ a = {n} }}\n"),
             |_| "Domain d { a = 1 b = 2 }\n".into(),
-            |n| format!("Scope_{n} {{ inner {{ a = {n} }} }}\n"),
+            |n| format!("Scope_number_{n} {{ inner {{ a = {n} }} }}\n"),
         ];
         for shape in shapes {
             let cost = |names: u32| {

@@ -69,6 +69,7 @@ mod lex;
 mod lists;
 mod load;
 mod merge;
+mod name;
 mod nearest;
 mod parse;
 mod paths;

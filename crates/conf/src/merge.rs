@@ -2,10 +2,12 @@
 //!
 //! Repeated scopes merge option by option; the last assignment wins. One pass over the pieces of all files, each
 //! inclusion taken where it stands, with an ordered map from names to what they stand for: near-linear, whatever the
-//! names. How others see this is in [`config`](crate::config).
+//! names. Nearly every scope has few options, and those are found by looking at each; nearly all names differ in their
+//! first eight bytes, which the maps hold as a number. How others see this is in [`config`](crate::config).
 
 use crate::finding::{Cause, Finding, shown};
 use crate::load::File;
+use crate::name::{Name, prefix};
 use crate::source::Span;
 use crate::tree::{Kind, significant};
 use crate::{MAX_DEPTH, MAX_ERRORS};
@@ -13,7 +15,6 @@ use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 
 /// No scope, option or assignment: the end of a list.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -72,10 +73,6 @@ pub(crate) struct DefinitionData {
     pub(crate) next: u32,
 }
 
-/// A name, compared without regard to the case of ASCII letters.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Name<'a>(pub(crate) &'a str);
-
 /// Merges the main file, which is the first, and after it the file of local changes. All must be free of errors.
 ///
 /// # Errors
@@ -95,24 +92,32 @@ pub(crate) fn merge(files: &[File], local: Option<u32>) -> Result<Merged, Vec<Fi
         types: BTreeMap::new(),
         instances: BTreeMap::new(),
         settings: BTreeMap::new(),
+        counts: alloc::vec![0],
         open: Vec::new(),
         findings: Vec::new(),
     };
     for start in [Some(0), local].into_iter().flatten() {
         merging.file(start);
     }
-    let Merging { mut merged, instances, settings, findings, types, .. } = merging;
+    merging.settings_by_name();
+    let Merging { mut merged, instances, findings, types, .. } = merging;
     if !findings.is_empty() {
         return Err(findings);
     }
-    merged.settings_by_name = settings.into_values().collect();
-    // Types are in the order of parent and name, but numbered by appearance; so are the instances of each.
-    let mut by_type: Vec<Vec<u32>> = (0..types.len()).map(|_| Vec::new()).collect();
-    for ((kind, _), scope) in instances {
-        by_type[kind as usize].push(scope);
+    // Types are in the order of parent and name, but numbered by appearance; the instances of each stand together.
+    let mut from = alloc::vec![0; types.len() + 1];
+    for (kind, ..) in instances.keys() {
+        from[*kind as usize + 1] += 1;
     }
-    merged.scopes_by_name =
-        types.into_values().flat_map(|kind| core::mem::take(&mut by_type[kind.id as usize])).collect();
+    for kind in 0..types.len() {
+        from[kind + 1] += from[kind];
+    }
+    let by_kind: Vec<u32> = instances.into_values().collect();
+    merged.scopes_by_name.reserve_exact(by_kind.len());
+    for kind in types.into_values() {
+        let kind = kind.id as usize;
+        merged.scopes_by_name.extend_from_slice(&by_kind[from[kind]..from[kind + 1]]);
+    }
     Ok(merged)
 }
 
@@ -120,14 +125,20 @@ struct Merging<'f> {
     files: &'f [File],
     merged: Merged,
     /// What kinds of scope each scope has.
-    types: BTreeMap<(u32, Name<'f>), Type>,
+    types: BTreeMap<(u32, u64, Name<'f>), Type>,
     /// The scopes of each kind by instance.
-    instances: BTreeMap<(u32, Option<Cow<'f, str>>), u32>,
-    settings: BTreeMap<(u32, Name<'f>), u32>,
+    instances: BTreeMap<(u32, u64, Option<Cow<'f, str>>), u32>,
+    /// The options of the scopes that have more than a few.
+    settings: BTreeMap<(u32, u64, Name<'f>), u32>,
+    /// How many options each scope has.
+    counts: Vec<u32>,
     /// The scopes being read, and the definition of each.
     open: Vec<(u32, u32)>,
     findings: Vec<Finding>,
 }
+
+/// So many options of a scope are looked for one by one.
+const FEW: u32 = 16;
 
 struct Type {
     id: u32,
@@ -172,20 +183,64 @@ impl<'f> Merging<'f> {
     fn assignment(&mut self, file: u32, name: usize) {
         let scope = self.current();
         let text = &self.files[file as usize];
-        let id =
-            *self.settings.entry((scope, Name(text.tree.pieces[name].of(&text.text)))).or_insert_with(|| {
-                let id = self.merged.settings.len() as u32;
-                self.merged.settings.push(SettingData { scope, next: NONE, assignments: List::EMPTY });
-                if let Some(last) = self.merged.scopes[scope as usize].settings.append(id) {
-                    self.merged.settings[last as usize].next = id;
-                }
-                id
-            });
+        let id = self.setting(scope, Name(text.tree.pieces[name].of(&text.text)));
         let assignment = self.merged.assignments.len() as u32;
         self.merged.assignments.push(AssignmentData { file, name: name as u32, next: NONE });
         if let Some(last) = self.merged.settings[id as usize].assignments.append(assignment) {
             self.merged.assignments[last as usize].next = assignment;
         }
+    }
+
+    /// The option of a scope that has this name; a new one, without an assignment yet, if there is none.
+    fn setting(&mut self, scope: u32, name: Name<'f>) -> u32 {
+        let new = self.merged.settings.len() as u32;
+        let count = self.counts[scope as usize];
+        let found = if count > FEW {
+            Some(*self.settings.entry((scope, name.prefix(), name)).or_insert(new)).filter(|id| *id != new)
+        } else {
+            self.settings_of(scope).find(|(_, other)| *other == name).map(|(id, _)| id)
+        };
+        if let Some(id) = found {
+            return id;
+        }
+        if count == FEW {
+            // From now on they are looked up.
+            let few: Vec<_> = self.settings_of(scope).chain([(new, name)]).collect();
+            self.settings.extend(few.into_iter().map(|(id, name)| ((scope, name.prefix(), name), id)));
+        }
+        self.counts[scope as usize] += 1;
+        self.merged.settings.push(SettingData { scope, next: NONE, assignments: List::EMPTY });
+        if let Some(last) = self.merged.scopes[scope as usize].settings.append(new) {
+            self.merged.settings[last as usize].next = new;
+        }
+        new
+    }
+
+    /// The options of a scope and their names, in the order of their appearance.
+    fn settings_of(&self, scope: u32) -> impl Iterator<Item = (u32, Name<'f>)> {
+        let (files, merged) = (self.files, &self.merged);
+        let mut next = merged.scopes[scope as usize].settings.first;
+        core::iter::from_fn(move || {
+            let id = next;
+            let setting = merged.settings.get(id as usize)?;
+            next = setting.next;
+            let first = merged.assignments[setting.assignments.first as usize];
+            let file = &files[first.file as usize];
+            Some((id, Name(file.tree.pieces[first.name as usize].of(&file.text))))
+        })
+    }
+
+    /// Puts the options of each scope in the order of their names.
+    fn settings_by_name(&mut self) {
+        let mut sorted = Vec::with_capacity(self.merged.settings.len());
+        let mut own = Vec::new();
+        for scope in 0..self.merged.scopes.len() as u32 {
+            own.clear();
+            own.extend(self.settings_of(scope).map(|(id, name)| (name.prefix(), name, id)));
+            own.sort_unstable();
+            sorted.extend(own.iter().map(|(.., id)| *id));
+        }
+        self.merged.settings_by_name = sorted;
     }
 
     /// Opens a scope; gives the piece of its brace.
@@ -214,9 +269,10 @@ impl<'f> Merging<'f> {
             next: NONE,
         });
         let types = self.types.len() as u32;
+        let type_name = Name(pieces[name].of(&text.text));
         let kind = self
             .types
-            .entry((parent, Name(pieces[name].of(&text.text))))
+            .entry((parent, type_name.prefix(), type_name))
             .or_insert(Type { id: types, first: [NONE; 2] });
         let named = usize::from(instance.is_some());
         let mut mixed = None;
@@ -237,8 +293,10 @@ impl<'f> Merging<'f> {
 
     fn enter(&mut self, kind: u32, instance: Option<Cow<'f, str>>, parent: u32, definition: u32) {
         let scopes = &mut self.merged.scopes;
-        let scope = *self.instances.entry((kind, instance)).or_insert_with(|| {
+        let prefix = prefix(instance.as_deref().unwrap_or_default());
+        let scope = *self.instances.entry((kind, prefix, instance)).or_insert_with(|| {
             let id = scopes.len() as u32;
+            self.counts.push(0);
             scopes.push(ScopeData::new(parent));
             if let Some(last) = scopes[parent as usize].scopes.append(id) {
                 scopes[last as usize].next = id;
@@ -326,25 +384,3 @@ impl List {
         }
     }
 }
-
-impl Ord for Name<'_> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        crate::count::comparison();
-        let (a, b) = (self.0.bytes(), other.0.bytes());
-        a.map(|byte| byte.to_ascii_lowercase()).cmp(b.map(|byte| byte.to_ascii_lowercase()))
-    }
-}
-
-impl PartialOrd for Name<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Name<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(other.0)
-    }
-}
-
-impl Eq for Name<'_> {}
