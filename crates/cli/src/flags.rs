@@ -30,6 +30,9 @@ pub(crate) enum Key {
     Check,
     Caps,
     Demo,
+    Explain,
+    Man,
+    Completions,
 }
 
 /// A flag of a command.
@@ -56,12 +59,13 @@ pub(crate) enum Name {
     Format,
     Syntax,
     Canonical,
+    List,
     Help,
     Version,
 }
 
 /// Every command.
-pub(crate) const COMMANDS: [Command; 4] = [
+pub(crate) const COMMANDS: &[Command] = &[
     Command {
         key: Key::Run,
         name: "run",
@@ -134,6 +138,24 @@ pub(crate) const COMMANDS: [Command; 4] = [
         ],
     },
     Command {
+        key: Key::Explain,
+        name: "explain",
+        operands: "[[--] PROGRAM [ARGUMENT...]]",
+        summary: "say in words what `run` would do, step by step, and what the program could do then",
+        description: &[
+            "Every value with where it comes from and what it overrides; every system call with what it changes; what execve(2) of              that very program file would do; and at the end, in plain words, what the program could do that another \
+             unprivileged program can't, and what it could no longer do.",
+            "Needs no privilege and changes nothing. Whoever is not root sees what root would do.",
+        ],
+        flags: &[CONFIG, FORMAT],
+        operands_end_flags: true,
+        exit: &[
+            ("0", "it was explained"),
+            ("1", "`run` would refuse; the reasons are on standard error"),
+            ("2", "the command line is wrong"),
+        ],
+    },
+    Command {
         key: Key::Caps,
         name: "caps",
         operands: "--canonical - | --canonical TEXT...",
@@ -178,6 +200,40 @@ pub(crate) const COMMANDS: [Command; 4] = [
             ("2", "the command line is wrong"),
             ("125", "this host does not allow the demonstration"),
         ],
+    },
+    Command {
+        key: Key::Man,
+        name: "man",
+        operands: "[COMMAND] | --list",
+        summary: "print a manual page, as man(1) reads it",
+        description: &[
+            "Without COMMAND the page of the program, stepdown(1); with COMMAND that of the command; with stepdown.conf that of \
+             the configuration file, stepdown.conf(5). To read one: stepdown man run | man -l -",
+            "With --list the names of all pages, a line each, as files are called: each of them is a COMMAND too.",
+        ],
+        flags: &[Flag {
+            name: Name::List,
+            short: None,
+            long: "list",
+            value: None,
+            help: "print the names of all pages, a line each",
+        }],
+        operands_end_flags: false,
+        exit: &[("0", "the page was printed"), ("2", "the command line is wrong, or there is no such page")],
+    },
+    Command {
+        key: Key::Completions,
+        name: "completions",
+        operands: "bash|zsh|fish",
+        summary: "print what makes a shell complete the command line of stepdown",
+        description: &[
+            "For bash: source <(stepdown completions bash), or put it into a file `stepdown` below \
+             ~/.local/share/bash-completion/completions. For zsh: into a file `_stepdown` in a directory of fpath, or source it \
+             after compinit. For fish: into ~/.config/fish/completions/stepdown.fish, or pipe it to source.",
+        ],
+        flags: &[],
+        operands_end_flags: false,
+        exit: &[("0", "it was printed"), ("2", "the command line is wrong, or the shell is another")],
     },
 ];
 

@@ -38,8 +38,8 @@ fn of_program() -> String {
     let mut text = String::from(
         "stepdown: start as root, serve without it, and have it proven\n\nUsage: stepdown COMMAND [FLAGS] [ARGUMENTS]\n\nCommands:\n",
     );
-    for command in &COMMANDS {
-        let _ = writeln!(text, "  {:<8}{}", command.name, command.summary);
+    for command in COMMANDS {
+        let _ = writeln!(text, "  {:<13}{}", command.name, command.summary);
     }
     text.push_str("\nFlags:\n");
     flags(&mut text, EVERYWHERE.iter());
@@ -74,7 +74,7 @@ fn flags<'a>(text: &mut String, list: impl Iterator<Item = &'a Flag>) {
 }
 
 /// Breaks a paragraph at 80 columns.
-fn wrap(text: &mut String, paragraph: &str, indent: usize) {
+pub(crate) fn wrap(text: &mut String, paragraph: &str, indent: usize) {
     let mut column = 0;
     for word in paragraph.split_whitespace() {
         let length = word.chars().count();

@@ -5,9 +5,12 @@
 mod arguments;
 mod caps;
 mod check;
+mod completions;
 mod demo;
+mod explain;
 mod flags;
 mod help;
+mod man;
 mod output;
 mod program;
 mod proof;
@@ -52,6 +55,9 @@ pub extern "C" fn main(_count: c_int, _vector: *const *const c_char) -> c_int {
                 Key::Check => check::run(&arguments),
                 Key::Caps => caps::run(&arguments),
                 Key::Demo => demo::run(&arguments),
+                Key::Explain => explain::run(&arguments),
+                Key::Man => man::run(&arguments),
+                Key::Completions => completions::run(&arguments),
             };
             result.unwrap_or_else(|error| usage(&error))
         }
