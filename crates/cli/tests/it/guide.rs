@@ -38,7 +38,7 @@ fn script(commands: &[(String, String)]) -> String {
         if command.ends_with('&') {
             // A reader is slower than a script.
             script.push_str(
-                "until curl -s -o /dev/null http://127.0.0.1/ || ! kill -0 $!; do sleep 0.1; done\n",
+                "until curl -sk -o /dev/null https://localhost/ || ! kill -0 $!; do sleep 0.1; done\n",
             );
         }
     }
@@ -53,7 +53,7 @@ fn visible(output: &str) -> String {
 #[test]
 fn the_guide_shows_what_its_commands_print() {
     let Some(node) = Node::new() else { return };
-    if !have("curl") || !have("setpriv") || !have("python3") {
+    if !have("curl") || !have("setpriv") || !have("openssl") {
         return;
     }
     let commands = commands();
