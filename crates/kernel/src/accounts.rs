@@ -46,6 +46,15 @@ pub fn name_of(uid: u32) -> Option<String> {
     account(&Etc::read(), &Identity::Id(uid)).ok().flatten().map(|account| account.name)
 }
 
+/// The name of the group with this id, likewise.
+#[must_use]
+pub fn name_of_group(gid: u32) -> Option<String> {
+    match Etc::read().group_by_id(gid) {
+        Some(answer) => answer,
+        None => getent::ask("group", &gid.to_string()).ok()??.split(':').next().map(str::to_owned),
+    }
+}
+
 fn account(etc: &Etc, identity: &Identity) -> Result<Option<Account>, String> {
     let (known, key) = match identity {
         Identity::Name(name) => (etc.passwd_by_name(name), name.clone()),
@@ -100,6 +109,12 @@ fn unclear(database: &str, line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_have_the_names_of_this_machine() {
+        assert_eq!((name_of(0), name_of_group(0)), (Some("root".into()), Some("root".into())));
+        assert_eq!(name_of_group(4_000_000_001), None);
+    }
 
     #[test]
     fn root_is_known() {

@@ -64,6 +64,12 @@ impl Etc {
         self.certain("group", || entries(self.group()?).find(|entry| entry.0 == name).map(|entry| entry.1))
     }
 
+    /// The name of the group of that id, likewise.
+    pub(crate) fn group_by_id(&self, gid: u32) -> Option<Option<String>> {
+        let name = |entry: (&str, u32, &str)| entry.0.to_owned();
+        self.certain("group", || entries(self.group()?).find(|entry| entry.1 == gid).map(name))
+    }
+
     /// `group`, and the groups that list the user, if no other source than `files` can have any.
     pub(crate) fn group_list(&self, user: &str, group: u32) -> Option<Vec<u32>> {
         if !self.memberships_in_files() {

@@ -2,7 +2,8 @@
 //!
 //! It performs steps ([`perform`]), reads the kernel's own account of what came of them ([`observe`]), asks the
 //! system's name service ([`accounts`]), finds out facts of this host ([`host`]), looks at program files
-//! ([`program`]), descriptors ([`descriptors`]) and configuration files ([`files`]), and executes ([`exec`]).
+//! ([`program`]), descriptors ([`descriptors`]), configuration files ([`files`]) and other processes ([`processes`]),
+//! and executes ([`exec`]).
 //! Not for: deciding anything. What is to be done comes as a plan of crate `stepdown-security`.
 //!
 //! All unsafe code of the project is in the private module `sys`.
@@ -18,8 +19,10 @@ pub mod host;
 pub mod namespaces;
 pub mod observe;
 pub mod perform;
+pub mod processes;
 pub mod program;
 mod sys;
+pub mod terminal;
 
 use stepdown_security::errno::Errno;
 
