@@ -36,8 +36,9 @@
 //! # Another program in this process
 //!
 //! [`source`] reads files, [`prepare`] refuses or makes ready, [`transition`] performs and proves, [`launch`] executes:
-//! the program `stepdown` is made of these.
+//! the program `stepdown` is made of these. [`console`] answers questions about a configuration.
 
+pub mod console;
 pub mod error;
 pub mod launch;
 pub mod prepare;
