@@ -1,4 +1,9 @@
-//! `stepdown caps`: capability text as libcap reads and writes it.
+//! `stepdown caps`: capabilities explained, and capability text as libcap reads and writes it.
+//!
+//! What is typed is read by [`typed`] and shown by [`shown`]; here is `--canonical`, which answers line by line.
+
+mod shown;
+mod typed;
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufWriter, Write};
@@ -10,12 +15,15 @@ use stepdown_kernel::host;
 
 use crate::arguments::{Arguments, Format, UsageError};
 use crate::flags::Name;
-use crate::output;
+use crate::{output, report, table};
 
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
     let format = arguments.format()?;
-    if !arguments.has(Name::Canonical) || arguments.operands.is_empty() {
-        return Err(arguments.wrong("--canonical and a text, or - for lines of standard input, are needed"));
+    if !arguments.has(Name::Canonical) {
+        return Ok(explain(arguments, format));
+    }
+    if arguments.operands.is_empty() {
+        return Err(arguments.wrong("--canonical takes texts, or - for lines of standard input"));
     }
     let mut all_valid = true;
     let mut to = BufWriter::new(io::stdout().lock());
@@ -37,6 +45,49 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
             Ok(2)
         }
     }
+}
+
+/// A table for each operand, or for every capability where there is none.
+fn explain(arguments: &Arguments, format: Format) -> u8 {
+    let count = host::capability_count();
+    if arguments.operands.is_empty() {
+        let everything = typed::everything();
+        match format {
+            Format::Text => output::out(&shown::text(&everything, count, table::width())),
+            Format::Json => output::out(&format!("{}\n", shown::json(&everything, count))),
+        }
+        return 0;
+    }
+    let mut status = 0;
+    for (index, operand) in arguments.operands.iter().enumerate() {
+        let text = operand.to_string_lossy();
+        match (typed::read(&text, count), format) {
+            (Ok(typed), Format::Text) => {
+                let mut answer = String::new();
+                if arguments.operands.len() > 1 {
+                    let before = if index > 0 { "\n" } else { "" };
+                    answer = format!("{before}{}\n", stepdown::conf::shown(&text));
+                }
+                answer.push_str(&shown::text(&typed, count, table::width()));
+                output::out(&answer);
+            }
+            (Ok(typed), Format::Json) => {
+                let mut object = shown::json(&typed, count);
+                object["typed"] = text.into();
+                output::out(&format!("{object}\n"));
+            }
+            (Err(finding), Format::Text) => {
+                status = 1;
+                output::error(&report::text(&[*finding], output::colour_error()));
+            }
+            (Err(finding), Format::Json) => {
+                status = 1;
+                let object = json!({ "typed": text, "findings": report::json(&[*finding]) });
+                output::out(&format!("{object}\n"));
+            }
+        }
+    }
+    status
 }
 
 fn lines(answer: &mut impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {

@@ -29,6 +29,8 @@ pub(crate) enum Key {
     Run,
     Check,
     Caps,
+    Status,
+    Config,
     Demo,
     Explain,
     Man,
@@ -60,6 +62,7 @@ pub(crate) enum Name {
     Syntax,
     Canonical,
     List,
+    Origin,
     Help,
     Version,
 }
@@ -158,10 +161,15 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command {
         key: Key::Caps,
         name: "caps",
-        operands: "--canonical - | --canonical TEXT...",
-        summary: "read capability text and print it as libcap would",
+        operands: "[TEXT...] | --canonical - | --canonical TEXT...",
+        summary: "what capabilities allow and how dangerous they are; capability text and masks",
         description: &[
-            "Each TEXT, or each line of standard input for -, is read as cap_from_text(3) reads it and printed as \
+            "Each TEXT is capability text (cap_net_raw+ep), names with or without cap_, a number from 0 to 63, or a mask in \
+             hexadecimal: behind 0x, or the 16 digits of /proc/PID/status. It is answered with a table of its capabilities: what \
+             each allows, which of the sets e, i and p it is in, and whether a hostile program that holds nothing else could make \
+             itself root with it, and how. Below stand libcap's canonical text and the masks. Without TEXT the table has every \
+             capability.",
+            "With --canonical each TEXT, or each line of standard input for -, is read as cap_from_text(3) reads it and printed as \
              cap_to_text(3) prints it, one line each; a line that can't be read gives `error: ` and the reason.",
         ],
         flags: &[
@@ -178,6 +186,58 @@ pub(crate) const COMMANDS: &[Command] = &[
         exit: &[
             ("0", "every text could be read"),
             ("1", "at least one could not"),
+            ("2", "the command line is wrong"),
+        ],
+    },
+    Command {
+        key: Key::Status,
+        name: "status",
+        operands: "[PID|NAME]",
+        summary: "what a process holds, and in which of its threads another thing",
+        description: &[
+            "Shows ids, groups, the five capability sets, no_new_privs, seccomp and root directory of a process, as the kernel \
+             accounts for them. Its threads are compared: what one of them holds otherwise is shown below. NAME is the \
+             command's name as the kernel keeps it (/proc/PID/comm, 15 bytes); every process of that name is shown. Without an \
+             operand it is the process that called this one, such as the shell.",
+            "The secure bits are shown only where the process is this very one: the kernel tells them to nobody else. The \
+             root directory takes the right to trace the process.",
+        ],
+        flags: &[FORMAT],
+        operands_end_flags: false,
+        exit: &[
+            ("0", "the process was shown"),
+            ("1", "it is not there, ended meanwhile, or is hidden"),
+            ("2", "the command line is wrong"),
+        ],
+    },
+    Command {
+        key: Key::Config,
+        name: "config",
+        operands: "show|showrecurse|get|eval|locate [SCOPE...] [OPTION]",
+        summary: "what the files of a configuration come to, and where each value is from",
+        description: &[
+            "`show` answers with a scope, inner scopes as `Listen \":25\" { ... }`; `showrecurse` with all that is in \
+             them; `get` with one option, where it is set in that very scope; `eval` with what holds, falling back to outer scopes and \
+             then to the default (an option of Security has no outer scope: its default is next); `locate NAME [REGEX]` with every \
+             scope and option of that name whose instance, or value, matches.",
+            "SCOPE is the way from the outside in: a scope's name, and its instance where it has one, as one argument or as two: \
+             `config show Esmtp_Listener Listen :25`. Names are the same in any case; instances are compared exactly.",
+        ],
+        flags: &[
+            CONFIG,
+            Flag {
+                name: Name::Origin,
+                short: None,
+                long: "origin",
+                value: None,
+                help: "below each value, where it is from and what it overrode",
+            },
+            FORMAT,
+        ],
+        operands_end_flags: false,
+        exit: &[
+            ("0", "there is an answer"),
+            ("1", "no such scope or option, it is not set, or the files have an error"),
             ("2", "the command line is wrong"),
         ],
     },

@@ -1,11 +1,12 @@
 //! The program `stepdown`. What it can do is in the table of [`flags`]; what a command does is in the module of its
 //! name; what a user of the library would miss is not here but in crate `stepdown`.
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
 mod arguments;
 mod caps;
 mod check;
 mod completions;
+mod config;
 mod demo;
 mod explain;
 mod flags;
@@ -16,6 +17,8 @@ mod program;
 mod proof;
 mod report;
 mod run;
+mod status;
+mod table;
 
 use std::ffi::{c_char, c_int};
 
@@ -32,7 +35,7 @@ const USAGE: u8 = 2;
 /// inherit, and read `/proc/self/maps` for a guard page that a program this short-lived never touches.
 #[allow(unsafe_code)]
 // SAFETY: no other symbol of the program is called `main`, and its type is that of C's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub extern "C" fn main(_count: c_int, _vector: *const *const c_char) -> c_int {
     if let Err(error) = stepdown_kernel::descriptors::fill_standard() {
         output::error(&format!(
@@ -54,6 +57,8 @@ pub extern "C" fn main(_count: c_int, _vector: *const *const c_char) -> c_int {
                 Key::Run => run::run(&arguments),
                 Key::Check => check::run(&arguments),
                 Key::Caps => caps::run(&arguments),
+                Key::Status => status::run(&arguments),
+                Key::Config => config::run(&arguments),
                 Key::Demo => demo::run(&arguments),
                 Key::Explain => explain::run(&arguments),
                 Key::Man => man::run(&arguments),

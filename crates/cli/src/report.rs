@@ -120,6 +120,7 @@ fn object(finding: &Finding) -> Value {
     })
 }
 
-fn place(place: &Place) -> Value {
+/// A place as a JSON object.
+pub(crate) fn place(place: &Place) -> Value {
     json!({ "file": place.file, "line": place.line, "column": place.column })
 }

@@ -14,7 +14,7 @@ fn stepdown(arguments: &[&str]) -> Done {
     done(std::process::Command::new(STEPDOWN).args(arguments).env_clear().stdin(Stdio::null()))
 }
 
-const COMMANDS: [&str; 4] = ["run", "check", "caps", "demo"];
+const COMMANDS: [&str; 6] = ["run", "check", "caps", "status", "config", "demo"];
 
 #[test]
 fn the_help_of_the_program_lists_every_command() {
@@ -59,7 +59,10 @@ fn a_wrong_command_line_is_2_and_for_run_125_so_that_it_is_not_the_programs() {
         (&["check", "one", "two"], 2, "-c"),
         (&["check", "--syntax"], 2, "--syntax"),
         (&["check", "--syntax", "-c", "x", "y"], 2, "--syntax"),
-        (&["caps"], 2, "--canonical"),
+        (&["status", "1", "2"], 2, "one process at most"),
+        (&["config"], 2, "showrecurse"),
+        (&["config", "shwo"], 2, "did you mean `stepdown config show`?"),
+        (&["config", "locate"], 2, "locate takes a name"),
         (&["caps", "--canonical"], 2, "--canonical"),
         (&["run"], 125, "no program is named"),
         (&["run", "--"], 125, "no program is named"),
