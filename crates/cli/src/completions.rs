@@ -78,6 +78,9 @@ fn kind(placeholder: &'static str) -> Kind {
 /// The forms of a command's operands; those that a flag asks for come first.
 fn forms(command: &Command) -> Vec<Form> {
     let mut forms: Vec<Form> = command.operands.split(" | ").map(form).collect();
+    // `-` alone, or nothing, is no form of its own where another has something to complete.
+    let full: Vec<_> = forms.iter().filter(|form| !form.kinds.is_empty()).map(|form| form.flag).collect();
+    forms.retain(|form| !form.kinds.is_empty() || !full.contains(&form.flag));
     forms.sort_by_key(|form| form.flag.is_none());
     forms
 }

@@ -61,14 +61,14 @@ end
 # Programs: what a command line that begins with this word is completed to.
 function __stepdown_names
     set -l token (commandline -ct)
-    complete -C "$token"
+    test -n "$token"; and complete --do-complete="$token"
 end
 
 # What the program that is named completes its own arguments to.
 function __stepdown_program
     set -l at (__stepdown_walk)
     set -l tokens (commandline -opc) (commandline -ct)
-    complete -C (string join ' ' -- (string escape -- $tokens[$at[3]..-2]) $tokens[-1])
+    complete --do-complete=(string join ' ' -- (string escape -- $tokens[$at[3]..-2]) $tokens[-1])
 end
 "#;
 

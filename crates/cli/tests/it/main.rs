@@ -3,15 +3,22 @@
 
 mod cluster;
 mod commands;
+mod completions;
 mod demo;
 mod examples;
+mod explain;
 mod faults;
 mod faults_seccomp;
 mod guide;
 mod input;
 mod launch_bench;
+mod man;
 mod pitfalls_kernel;
 mod pitfalls_launchers;
+mod real_chroot;
+mod real_cluster;
+mod real_exec;
+mod real_ping;
 mod run;
 mod servers;
 mod servers_nginx;
