@@ -153,7 +153,8 @@ fn speed(row: &Row, times: &[f64]) -> [f64; 2] {
 }
 
 fn print_text(rows: &[Row], runs: usize) {
-    println!("{runs} runs of each, interleaved; MB/s of the median run, in brackets of the best;");
+    let times = if runs == 1 { "run" } else { "runs" };
+    println!("{runs} {times} of each, interleaved; MB/s of the median run, in brackets of the best;");
     println!("memory is the peak of the process, the text included, as a multiple of the file\n");
     println!("   MB   parse MB/s         ms   memory    load MB/s         ms   memory");
     for row in rows {
