@@ -93,7 +93,7 @@ pub fn located(config: &Config, found: Found<'_>, origin: bool) -> String {
 }
 
 /// What is in a scope, in the order of its first appearance; of an option and a scope that first appeared in different
-/// files, the option is first.
+/// files, the one in the file that was opened first.
 pub fn members(scope: Scope<'_>) -> impl Iterator<Item = Found<'_>> {
     let mut options = scope.options().peekable();
     let mut scopes = scope.scopes().peekable();
@@ -102,7 +102,7 @@ pub fn members(scope: Scope<'_>) -> impl Iterator<Item = Found<'_>> {
             (Some(option), Some(scope)) => {
                 let option = option.history().next().map(|assignment| assignment.name_span());
                 let scope = scope.definitions().next();
-                matches!((option, scope), (Some(a), Some(b)) if a.file == b.file && b.start < a.start)
+                matches!((option, scope), (Some(a), Some(b)) if (b.file, b.start) < (a.file, a.start))
             }
             (None, _) => true,
             (_, None) => false,
