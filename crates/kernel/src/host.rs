@@ -118,7 +118,7 @@ pub fn task_limit() -> Option<u64> {
 /// exists.
 const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 
-fn id_map(text: &str) -> IdMap {
+pub(crate) fn id_map(text: &str) -> IdMap {
     let range = |line: &str| {
         let mut words = line.split_ascii_whitespace().map(|word| word.parse::<u32>());
         match (words.next(), words.next(), words.next()) {

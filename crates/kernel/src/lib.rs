@@ -2,8 +2,8 @@
 //!
 //! It performs steps ([`perform`]), reads the kernel's own account of what came of them ([`observe`]), asks the
 //! system's name service ([`accounts`]), finds out facts of this host ([`host`]), looks at program files
-//! ([`program`]), descriptors ([`descriptors`]), configuration files ([`files`]) and other processes ([`processes`]),
-//! and executes ([`exec`]).
+//! ([`program`]), descriptors ([`descriptors`]), configuration files ([`files`]) and other processes ([`processes`];
+//! as the [`subject`] of a question in the terms of its own namespace), and executes ([`exec`]).
 //! Not for: deciding anything. What is to be done comes as a plan of crate `stepdown-security`.
 //!
 //! All unsafe code of the project is in the private module `sys`.
@@ -21,6 +21,7 @@ pub mod observe;
 pub mod perform;
 pub mod processes;
 pub mod program;
+pub mod subject;
 mod sys;
 pub mod terminal;
 

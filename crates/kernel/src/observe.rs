@@ -158,7 +158,7 @@ impl Status {
     }
 
     /// Reads a status file from its beginning, wherever it was read to before.
-    fn read(file: &OwnedFd, name: &str) -> io::Result<Status> {
+    pub(crate) fn read(file: &OwnedFd, name: &str) -> io::Result<Status> {
         let mut bytes = vec![0; 4096];
         let mut length = 0;
         loop {

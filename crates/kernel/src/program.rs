@@ -22,6 +22,8 @@ pub struct Program {
     pub path: CString,
     /// The file that the kernel will finally execute: the interpreter, for a script.
     pub file: ProgramFile,
+    /// The script itself, if it is one: nothing of it counts for credentials, which surprises whoever set a bit on it.
+    pub script: Option<ProgramFile>,
 }
 
 /// Why there is no program to execute.
@@ -73,6 +75,7 @@ fn look(path: &[u8], root: Option<BorrowedFd<'_>>) -> Result<Program, ProgramErr
     let c_path = CString::new(path).map_err(|_| fail(Errno::INVAL))?;
     let mut current = c_path.clone();
     let mut name = shown.clone();
+    let mut first = None;
     // The kernel follows five interpreters, and no more.
     for depth in 0..6 {
         let (file, script) = inspect(&current, &name, root).map_err(|errno| ProgramError {
@@ -80,7 +83,8 @@ fn look(path: &[u8], root: Option<BorrowedFd<'_>>) -> Result<Program, ProgramErr
             errno,
             detail: (depth > 0).then(|| format!("its interpreter {name}")),
         })?;
-        let Some(interpreter) = script else { return Ok(Program { path: c_path, file }) };
+        let Some(interpreter) = script else { return Ok(Program { path: c_path, file, script: first }) };
+        first.get_or_insert(file);
         name = String::from_utf8_lossy(&interpreter).into_owned();
         current = CString::new(interpreter).map_err(|_| fail(Errno(libc::ENOEXEC)))?;
     }

@@ -7,7 +7,7 @@
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
@@ -46,6 +46,18 @@ pub(crate) fn set_close_on_exec(number: c_int, set: bool) -> io::Result<()> {
     // SAFETY: the call takes plain numbers; a descriptor that is not open is EBADF.
     let result = unsafe { libc::fcntl(number, libc::F_SETFD, flags) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// ioctl_ns(2) `NS_GET_USERNS`: the user namespace that owns a namespace; of a user namespace, its parent.
+pub(crate) fn owning_user_namespace(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    const NS_GET_USERNS: libc::Ioctl = 0xb701;
+    // SAFETY: the call takes no argument besides the descriptor, which is open.
+    let number = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS) };
+    if number < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, and gave a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// fstat(2) by number: whether the descriptor is a directory, and whether it is a character device.
