@@ -16,6 +16,7 @@ mod look_caps;
 mod look_config;
 mod look_status;
 mod man;
+mod package;
 mod pitfalls_kernel;
 mod pitfalls_launchers;
 mod real_chroot;
