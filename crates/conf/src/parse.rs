@@ -384,7 +384,9 @@ impl Parser<'_> {
     /// What is wrong wherever it stands, quoted or not: NUL; and what makes a line look different from what it says.
     fn unfit_characters(&mut self) {
         let text = self.lex.text;
-        if text.as_bytes().contains(&0) {
+        // Both at once, without a branch, so that many bytes are looked at together.
+        let (nul, wide) = text.bytes().fold((false, 0), |(nul, wide), byte| (nul | (byte == 0), wide | byte));
+        if nul {
             for (at, _) in text.match_indices('\0') {
                 let finding = syntax("nul-byte", "a NUL byte".to_string())
                     .because("no name, path or value of the system can hold one")
@@ -392,7 +394,7 @@ impl Parser<'_> {
                 self.lex.sink.add(at..at + 1, finding, &[]);
             }
         }
-        if !text.is_ascii() {
+        if wide >= 0x80 {
             for (at, character) in text.match_indices(chars::reorders) {
                 let code = character.chars().next().map_or(0, u32::from);
                 let message = format!("U+{code:04X} makes this line look different from what it says");
