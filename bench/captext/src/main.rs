@@ -111,7 +111,7 @@ fn batch(work: &mut impl FnMut()) -> f64 {
 
 fn print_text(rows: &[Row], batches: usize) {
     println!(
-        "{batches} batches of {BATCH} calls each, ours and libcap's by turns; nanoseconds a call, median batch\n"
+        "{batches} batches of {BATCH} calls each, ours and libcap's by turns;\nnanoseconds a call, median batch\n"
     );
     println!("                          reading text              writing text");
     println!("                          ours  libcap   ratio      ours  libcap   ratio");
