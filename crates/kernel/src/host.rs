@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, stat, statat};
-use stepdown_security::credentials::{Directory, Facts, IdMap};
+use stepdown_security::credentials::{Directory, Facts, Features, IdMap};
 use stepdown_security::errno::Errno;
 
 use crate::observe::Witness;
@@ -41,19 +41,17 @@ pub fn capability_count() -> u8 {
 /// What reading `/proc/self` answered.
 pub fn facts(witness: &Witness, capability_count: u8) -> io::Result<Facts> {
     if statat(witness.process(), c"ns/user", AtFlags::empty())?.st_ino == INITIAL_USER_NAMESPACE {
-        return Ok(Facts {
-            capability_count,
-            uid_map: IdMap::all(),
-            gid_map: IdMap::all(),
-            setgroups_allowed: true,
-        });
+        return Ok(Facts::initial(capability_count));
     }
     let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}"));
+    let uid_map = read("uid_map")?;
     Ok(Facts {
         capability_count,
-        uid_map: id_map(&read("uid_map")?),
+        root_ids: root_ids(&uid_map),
+        uid_map: id_map(&uid_map),
         gid_map: id_map(&read("gid_map")?),
         setgroups_allowed: read("setgroups")?.trim() == "allow",
+        features: Features::default(),
     })
 }
 
@@ -119,14 +117,26 @@ pub fn task_limit() -> Option<u64> {
 const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 
 pub(crate) fn id_map(text: &str) -> IdMap {
-    let range = |line: &str| {
+    IdMap(ranges(text).map(|(inside, _, length)| (inside, length)).collect())
+}
+
+/// The ids that are user 0 here or in the namespace above. Those further above can't be seen from here.
+pub(crate) fn root_ids(uid_map: &str) -> Vec<u32> {
+    let above = ranges(uid_map).find(|&(_, outside, length)| outside == 0 && length > 0);
+    let mut ids = vec![0];
+    ids.extend(above.map(|(inside, _, _)| inside).filter(|&inside| inside != 0));
+    ids
+}
+
+/// The lines of a map: first id here, first id in the namespace above, how many, user_namespaces(7).
+fn ranges(text: &str) -> impl Iterator<Item = (u32, u32, u32)> {
+    text.lines().filter_map(|line| {
         let mut words = line.split_ascii_whitespace().map(|word| word.parse::<u32>());
         match (words.next(), words.next(), words.next()) {
-            (Some(Ok(inside)), Some(Ok(_)), Some(Ok(length))) => Some((inside, length)),
+            (Some(Ok(inside)), Some(Ok(outside)), Some(Ok(length))) => Some((inside, outside, length)),
             _ => None,
         }
-    };
-    IdMap(text.lines().filter_map(range).collect())
+    })
 }
 
 #[cfg(test)]
@@ -142,6 +152,8 @@ mod tests {
     #[test]
     fn maps_are_read() {
         assert_eq!(id_map("         0       1000          1\n"), IdMap(vec![(0, 1)]));
+        assert_eq!(root_ids("0 1000 1\n"), [0]);
+        assert_eq!(root_ids("0 1000 1\n1 0 5\n"), [0, 1]);
         assert!(!id_map("0 1000 1\n1 100000 65536\n").contains(65537));
         assert!(id_map("0 1000 1\n1 100000 65536\n").contains(65536));
     }

@@ -68,6 +68,7 @@ impl Subject {
         }
         status.groups.sort_unstable();
         let facts = Facts {
+            root_ids: host::root_ids(&uid_map),
             uid_map: host::id_map(&uid_map),
             gid_map: host::id_map(&gid_map),
             setgroups_allowed: read("setgroups").map_or(true, |text| text.trim() != "deny"),

@@ -79,6 +79,39 @@ pub struct Facts {
     pub gid_map: IdMap,
     /// Whether setgroups(2) is allowed, `/proc/self/setgroups`.
     pub setgroups_allowed: bool,
+    /// The ids here that are user 0 of this namespace or of one above it: files whose capabilities belong to one of
+    /// them (revision 3 of the attribute) give them here.
+    pub root_ids: Vec<u32>,
+    /// In what this kernel differs from others.
+    pub features: Features,
+}
+
+/// In what kernels differ, each found by trying it and never by a version number. [`Features::default`] is what the
+/// newest kernel known here does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// What execve(2) takes for a change of ids. Linux 6.16 compares the new effective ids with the old ones (and a group
+    /// with all that the process is in); before, with the real ones.
+    pub execve_compares_effective: bool,
+    /// Whether there are `SECBIT_EXEC_RESTRICT_FILE` and `SECBIT_EXEC_DENY_INTERACTIVE`, since Linux 6.14.
+    pub exec_securebits: bool,
+    /// Whether setresuid(2) and setresgid(2) that change none of their three ids leave the filesystem id alone as well,
+    /// since Linux 6.3. Before, it follows the effective id.
+    pub setres_keeps_filesystem: bool,
+    /// What a process is after a change of credentials: `/proc/sys/fs/suid_dumpable`, proc_sys_fs(5).
+    pub suid_dumpable: Dumpable,
+}
+
+/// Whether a process leaves a core dump and who may look into it, prctl(2) `PR_SET_DUMPABLE`. It belongs to the
+/// memory of a process, not to the credentials of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dumpable {
+    /// 0: nobody but root; `/proc/self` belongs to root.
+    Not,
+    /// 1: as any process.
+    Yes,
+    /// 2: dumped for root alone.
+    RootOnly,
 }
 
 /// The ids that exist in a user namespace, user_namespaces(7): ranges of (first, length).
@@ -230,6 +263,55 @@ impl Securebits {
     #[must_use]
     pub const fn without(self, other: Securebits) -> Securebits {
         Securebits(self.0 & !other.0)
+    }
+}
+
+impl Facts {
+    /// What is true in the namespace that everything began in, with the features of the newest kernel known.
+    #[must_use]
+    pub fn initial(capability_count: u8) -> Facts {
+        Facts {
+            capability_count,
+            uid_map: IdMap::all(),
+            gid_map: IdMap::all(),
+            setgroups_allowed: true,
+            root_ids: alloc::vec![0],
+            features: Features::default(),
+        }
+    }
+}
+
+impl Default for Features {
+    fn default() -> Features {
+        Features {
+            execve_compares_effective: true,
+            exec_securebits: true,
+            setres_keeps_filesystem: true,
+            suid_dumpable: Dumpable::Not,
+        }
+    }
+}
+
+impl Dumpable {
+    /// The number of prctl(2) `PR_GET_DUMPABLE`.
+    #[must_use]
+    pub const fn number(self) -> i32 {
+        match self {
+            Dumpable::Not => 0,
+            Dumpable::Yes => 1,
+            Dumpable::RootOnly => 2,
+        }
+    }
+
+    /// The one of that number.
+    #[must_use]
+    pub const fn new(number: i32) -> Option<Dumpable> {
+        match number {
+            0 => Some(Dumpable::Not),
+            1 => Some(Dumpable::Yes),
+            2 => Some(Dumpable::RootOnly),
+            _ => None,
+        }
     }
 }
 

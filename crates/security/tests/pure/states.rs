@@ -2,7 +2,7 @@
 
 use stepdown_conf::{Config, Finding};
 use stepdown_security::capability::{CapSet, Capability};
-use stepdown_security::credentials::{Credentials, Directory, Facts, IdMap, Ids, Securebits};
+use stepdown_security::credentials::{Credentials, Directory, Facts, Ids, Securebits};
 use stepdown_security::plan::{Plan, plan};
 use stepdown_security::policy::{Group, Policy};
 use stepdown_security::request::Request;
@@ -53,12 +53,7 @@ pub(crate) fn root() -> Situation {
         working_directory: ROOT,
         parent_death_signal: 0,
     };
-    let facts = Facts {
-        capability_count: COUNT,
-        uid_map: IdMap::all(),
-        gid_map: IdMap::all(),
-        setgroups_allowed: true,
-    };
+    let facts = Facts::initial(COUNT);
     let descriptors =
         (0..3).map(|number| PassedDescriptor { number, directory: false, terminal: false }).collect();
     Situation { facts, start, chroot: None, descriptors, terminal_injection: false }
