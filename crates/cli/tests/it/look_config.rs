@@ -180,3 +180,34 @@ fn deep_and_wide_files_are_shown_and_a_reader_may_go_away() {
     assert_eq!(gone.err, "", "{gone:?}");
     assert!(["0", "141"].contains(&gone.out.trim()), "{gone:?}");
 }
+
+#[test]
+fn the_output_in_the_reference_is_real() {
+    const PAGE: &str = include_str!("../../../../docs/commands.md");
+    let Some(node) = Node::new() else { return };
+    for name in ["server.conf", "site.conf"] {
+        let (_, after) = PAGE.split_once(&format!("\n`{name}`:\n\n```\n")).unwrap();
+        node.file(name, after.split_once("```").unwrap().0);
+    }
+    let mut count = 0;
+    for block in PAGE.split("```console\n").skip(1) {
+        let block = block.split_once("```").unwrap().0;
+        for example in block.split("$ stepdown ").skip(1) {
+            let (command, printed) = example.split_once('\n').unwrap();
+            count += 1;
+            let done = if command.ends_with("$!") {
+                // The process number is another one each time.
+                let script = "while [ \"$(cat /proc/$P/comm)\" != sleep ]; do sleep 0.02; done";
+                let done = node.sh(&format!(
+                    "$STEPDOWN run -c server.conf -- sleep 60 & P=$!; {script}; $STEPDOWN {command} | sed \"s/$P/4711/\"; kill $P"
+                ));
+                assert_eq!(done.err, "", "{done:?}");
+                done
+            } else {
+                node.sh(&format!("exec $STEPDOWN {command}"))
+            };
+            assert_eq!(done.out, printed, "{command}");
+        }
+    }
+    assert!(count >= 10, "{count}");
+}
