@@ -28,3 +28,4 @@ pub mod situation;
 pub mod step;
 pub mod text;
 pub mod ways;
+pub mod why;
