@@ -36,13 +36,15 @@
 //! # Another program in this process
 //!
 //! [`source`] reads files, [`prepare`] refuses or makes ready, [`transition`] performs and proves, [`launch`] executes:
-//! the program `stepdown` is made of these. [`console`] answers questions about a configuration.
+//! the program `stepdown` is made of these. [`console`] answers questions about a configuration, [`state`] reads what
+//! another process is.
 
 pub mod console;
 pub mod error;
 pub mod launch;
 pub mod prepare;
 pub mod source;
+pub mod state;
 pub mod transition;
 
 pub use command::CommandExt;
