@@ -193,7 +193,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         key: Key::Status,
         name: "status",
         operands: "[PID|NAME]",
-        summary: "what a process holds, and in which of its threads another thing",
+        summary: "what a process holds, and where its threads differ",
         description: &[
             "Shows ids, groups, the five capability sets, no_new_privs, seccomp and root directory of a process, as the kernel \
              accounts for them. Its threads are compared: what one of them holds otherwise is shown below. NAME is the \

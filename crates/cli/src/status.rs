@@ -94,7 +94,10 @@ fn find(wanted: Option<&str>) -> Result<Vec<Process>, Box<Finding>> {
         return Ok(list);
     }
     let mut finding = *not_there(format!("there is no process named `{}`", shown(wanted)));
-    if let Some(near) = nearest(wanted, names.iter().map(|(_, name)| name.as_str())) {
+    // One of the very name has ended since it was listed.
+    let others =
+        names.iter().map(|(_, name)| name.as_str()).filter(|name| !processes::is_named(name, wanted));
+    if let Some(near) = nearest(wanted, others) {
         finding = finding.hint(format!("did you mean `{}`?", shown(near)));
     }
     Err(Box::new(finding))
