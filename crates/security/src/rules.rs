@@ -1,14 +1,19 @@
 //! The rules of the kernel for changing credentials, as pure functions.
 //!
 //! Each rule names the page that states it: capabilities(7), credentials(7), setresuid(2), setgroups(2), capset(2),
-//! prctl(2), chroot(2), user_namespaces(7). The rules of execve(2) are in [`crate::execve`]. Nothing here is
-//! an approximation: what it answers is compared with the running kernel at each start, and in the tests.
+//! prctl(2), chroot(2), user_namespaces(7). The rules of execve(2) are in [`crate::execve`]; each is listed in
+//! [`crate::rule`]. Nothing here is an approximation: what it answers is compared with the running kernel at each
+//! start, and in the tests.
+
+pub mod ids;
 
 use crate::capability::{CapSet, Capability};
 use crate::credentials::{Credentials, Facts, Ids, Securebits};
 use crate::errno::Errno;
+use crate::rule::Rule;
 use crate::step::Step;
 use crate::text::CapState;
+use ids::Kind;
 
 /// The state that `step` leads to from `from`.
 ///
@@ -17,31 +22,23 @@ use crate::text::CapState;
 pub fn predict(facts: &Facts, from: &Credentials, step: &Step) -> Result<Credentials, Errno> {
     let mut state = from.clone();
     match step {
-        Step::SetSecurebits(bits) => set_securebits(&mut state, *bits)?,
+        Step::SetSecurebits(bits) => set_securebits(facts, &mut state, *bits)?,
         Step::Chroot { directory, .. } => {
             // chroot(2): EPERM without CAP_SYS_CHROOT; the working directory stays where it is.
-            require(from, Capability::SYS_CHROOT)?;
+            require(from, Capability::SYS_CHROOT, Rule::ChrootCapability)?;
             state.root = *directory;
         }
         Step::ChdirRoot => state.working_directory = state.root,
         Step::SetGroups(groups) => set_groups(facts, &mut state, groups)?,
-        Step::SetResGid(gid) => {
-            if !facts.gid_map.contains(*gid) {
-                return Err(Errno::INVAL);
-            }
-            if !from.gid.has(*gid) {
-                require(from, Capability::SETGID)?;
-            }
-            changed_credentials(&mut state, |state| state.gid = Ids::all(*gid));
-        }
+        Step::SetResGid(gid) => ids::set_res(facts, &mut state, Kind::Group, [*gid; 3])?,
         Step::DropBounding(capability) => {
             // capabilities(7): CAP_SETPCAP comes first, then whether the kernel has such a capability.
-            require(from, Capability::SETPCAP)?;
-            known(facts, *capability)?;
+            require(from, Capability::SETPCAP, Rule::BoundingCapability)?;
+            known(facts, *capability, Rule::BoundingKnown)?;
             state.bounding = state.bounding.without(*capability);
         }
         Step::SetKeepCaps(keep) => {
-            if state.securebits.has(Securebits::KEEP_CAPS_LOCKED) {
+            if Rule::KeepCapsLocked.when(state.securebits.has(Securebits::KEEP_CAPS_LOCKED)) {
                 return Err(Errno::PERM);
             }
             state.securebits = if *keep {
@@ -50,27 +47,49 @@ pub fn predict(facts: &Facts, from: &Credentials, step: &Step) -> Result<Credent
                 state.securebits.without(Securebits::KEEP_CAPS)
             };
         }
-        Step::SetResUid(uid) => set_res_uid(facts, &mut state, *uid)?,
+        Step::SetResUid(uid) => ids::set_res(facts, &mut state, Kind::User, [*uid; 3])?,
         Step::SetCapabilities(sets) => set_capabilities(facts, &mut state, *sets)?,
         Step::ClearAmbient => state.ambient = CapSet::EMPTY,
         Step::RaiseAmbient(capability) => {
-            known(facts, *capability)?;
-            let held = state.permitted.contains(*capability) && state.inheritable.contains(*capability);
-            if !held || state.securebits.has(Securebits::NO_CAP_AMBIENT_RAISE) {
+            known(facts, *capability, Rule::AmbientKnown)?;
+            if Rule::AmbientPermitted.when(!state.permitted.contains(*capability))
+                || Rule::AmbientInheritable.when(!state.inheritable.contains(*capability))
+                || Rule::AmbientSecurebit.when(state.securebits.has(Securebits::NO_CAP_AMBIENT_RAISE))
+            {
                 return Err(Errno::PERM);
             }
             state.ambient = state.ambient.with(*capability);
         }
         Step::SetParentDeathSignal(signal) => {
             // prctl(2): 0 for none, or a signal; signal(7) ends at SIGRTMAX, 64.
-            if !(0..=64).contains(signal) {
+            if Rule::DeathSignalValue.when(!(0..=64).contains(signal)) {
                 return Err(Errno::INVAL);
             }
             state.parent_death_signal = *signal;
         }
         Step::SetNoNewPrivs => state.no_new_privs = true,
     }
+    committed(from, &mut state);
     Ok(state)
+}
+
+/// What every change of credentials does besides, prctl(2) `PR_SET_PDEATHSIG` and `PR_SET_DUMPABLE`: one that changes an
+/// effective or filesystem id, or gains a capability, clears the death signal. Answers whether it is one, since
+/// it also sets dumpable to `/proc/sys/fs/suid_dumpable`.
+pub(crate) fn committed(from: &Credentials, state: &mut Credentials) -> bool {
+    let counts = Rule::EffectiveUserCounts.when(from.uid.effective != state.uid.effective)
+        || Rule::EffectiveGroupCounts.when(from.gid.effective != state.gid.effective)
+        || Rule::FilesystemUserCounts.when(from.uid.filesystem != state.uid.filesystem)
+        || Rule::FilesystemGroupCounts.when(from.gid.filesystem != state.gid.filesystem)
+        || Rule::GainCounts.when(!state.permitted.is_subset(from.permitted));
+    if counts {
+        state.parent_death_signal = 0;
+    }
+    counts
+}
+
+pub(crate) fn known(facts: &Facts, capability: Capability, rule: Rule) -> Result<(), Errno> {
+    if rule.when(capability.number() >= facts.capability_count) { Err(Errno::INVAL) } else { Ok(()) }
 }
 
 /// The capability that `step` needs in the effective set when it is taken from `from`, if any.
@@ -110,29 +129,27 @@ pub fn is_done(state: &Credentials, step: &Step) -> bool {
     }
 }
 
-fn require(state: &Credentials, capability: Capability) -> Result<(), Errno> {
-    if state.effective.contains(capability) { Ok(()) } else { Err(Errno::PERM) }
+fn require(state: &Credentials, capability: Capability, rule: Rule) -> Result<(), Errno> {
+    if rule.when(!state.effective.contains(capability)) { Err(Errno::PERM) } else { Ok(()) }
 }
-
-fn known(facts: &Facts, capability: Capability) -> Result<(), Errno> {
-    if capability.number() < facts.capability_count { Ok(()) } else { Err(Errno::INVAL) }
-}
-
-/// Every securebit there is: those of privilege, and four of advice to interpreters since Linux 6.14. A kernel before
-/// that refuses the latter, but they are only ever set again where they were found set.
-const KNOWN_SECUREBITS: u32 = 0xfff;
 
 /// capabilities(7), "The securebits flags": a locked flag stays, a lock stays, and CAP_SETPCAP is needed.
-fn set_securebits(state: &mut Credentials, bits: Securebits) -> Result<(), Errno> {
+fn set_securebits(facts: &Facts, state: &mut Credentials, bits: Securebits) -> Result<(), Errno> {
     let old = state.securebits;
-    let locked = (old.0 & 0xaaaa_aaaa) >> 1;
+    let locks = old.0 & 0xaaaa_aaaa;
     let changed = old.0 ^ bits.0;
-    if locked & changed != 0 || old.0 & 0xaaaa_aaaa & !bits.0 != 0 || bits.0 & !KNOWN_SECUREBITS != 0 {
+    // Every flag there is: those of privilege, and four of advice to interpreters.
+    let advice = facts.features.exec_securebits;
+    let every = if advice { 0xfff } else { Securebits::PRIVILEGE.0 };
+    if Rule::SecurebitsLocked.when(locks >> 1 & changed != 0)
+        || Rule::SecurebitsUnlock.when(locks & !bits.0 != 0)
+        || Rule::SecurebitsUnknown.when(bits.0 & !every != 0)
+    {
         return Err(Errno::PERM);
     }
     // The advice to interpreters is anyone's to set, as far as something changes.
-    if changed == 0 || changed & Securebits::PRIVILEGE.0 != 0 {
-        require(state, Capability::SETPCAP)?;
+    if Rule::SecurebitsAdvice.when(!advice || changed == 0 || changed & Securebits::PRIVILEGE.0 != 0) {
+        require(state, Capability::SETPCAP, Rule::SecurebitsCapability)?;
     }
     state.securebits = bits;
     Ok(())
@@ -140,83 +157,45 @@ fn set_securebits(state: &mut Credentials, bits: Securebits) -> Result<(), Errno
 
 /// setgroups(2), and user_namespaces(7) for namespaces that deny it or lack an id.
 fn set_groups(facts: &Facts, state: &mut Credentials, groups: &[u32]) -> Result<(), Errno> {
-    require(state, Capability::SETGID)?;
-    if !facts.setgroups_allowed {
+    require(state, Capability::SETGID, Rule::SetGroupsCapability)?;
+    if Rule::SetGroupsDenied.when(!facts.setgroups_allowed) {
         return Err(Errno::PERM);
     }
     // NGROUPS_MAX since Linux 2.6.4.
-    if groups.len() > 65536 || groups.iter().any(|&gid| !facts.gid_map.contains(gid)) {
+    if Rule::SetGroupsCount.when(groups.len() > 65536) {
         return Err(Errno::INVAL);
+    }
+    for &gid in groups {
+        ids::exists(facts, Kind::Group, gid)?;
     }
     state.groups = groups.to_vec();
     state.groups.sort_unstable();
     Ok(())
 }
 
-/// setresuid(2), and capabilities(7) "Effect of user ID changes on capabilities".
-fn set_res_uid(facts: &Facts, state: &mut Credentials, uid: u32) -> Result<(), Errno> {
-    if !facts.uid_map.contains(uid) {
-        return Err(Errno::INVAL);
-    }
-    if !state.uid.has(uid) {
-        require(state, Capability::SETUID)?;
-    }
-    let old = state.uid;
-    changed_credentials(state, |state| state.uid = Ids::all(uid));
-    if state.securebits.has(Securebits::NO_SETUID_FIXUP) {
-        return Ok(());
-    }
-    if old.has(0) && uid != 0 {
-        if !state.securebits.has(Securebits::KEEP_CAPS) {
-            state.permitted = CapSet::EMPTY;
-            state.effective = CapSet::EMPTY;
-        }
-        // Ambient capabilities go even when the permitted ones are kept.
-        state.ambient = CapSet::EMPTY;
-    }
-    if old.effective == 0 && uid != 0 {
-        state.effective = CapSet::EMPTY;
-    }
-    if old.effective != 0 && uid == 0 {
-        state.effective = state.permitted;
-    }
-    Ok(())
-}
-
 /// capset(2) and capabilities(7), "Programmatically adjusting capability sets".
 fn set_capabilities(facts: &Facts, state: &mut Credentials, sets: CapState) -> Result<(), Errno> {
-    // Capabilities that the kernel does not know are passed over in silence.
-    let known = CapSet::first(facts.capability_count);
+    let known = if Rule::CapsetUnknown.when(true) {
+        CapSet::first(facts.capability_count)
+    } else {
+        CapSet::from_bits(u64::MAX)
+    };
     let [effective, permitted, inheritable] =
         [sets.effective, sets.permitted, sets.inheritable].map(|set| set.intersection(known));
-    if !state.effective.contains(Capability::SETPCAP)
-        && !inheritable.is_subset(state.inheritable.union(state.permitted))
+    let may = Rule::CapsetSetpcap.when(state.effective.contains(Capability::SETPCAP));
+    let held = state.inheritable.union(state.permitted);
+    if Rule::CapsetInheritable.when(!may && !inheritable.is_subset(held))
+        || Rule::CapsetBounding.when(!inheritable.is_subset(state.inheritable.union(state.bounding)))
+        || Rule::CapsetPermitted.when(!permitted.is_subset(state.permitted))
+        || Rule::CapsetEffective.when(!effective.is_subset(permitted))
     {
         return Err(Errno::PERM);
     }
-    if !inheritable.is_subset(state.inheritable.union(state.bounding))
-        || !permitted.is_subset(state.permitted)
-        || !effective.is_subset(permitted)
-    {
-        return Err(Errno::PERM);
-    }
-    // prctl(2) `PR_SET_PDEATHSIG`: the kernel clears it when the permitted set gains; capset(2) can't gain.
     state.effective = effective;
     state.permitted = permitted;
     state.inheritable = inheritable;
-    state.ambient = state.ambient.intersection(permitted.intersection(inheritable));
-    Ok(())
-}
-
-/// A change of an effective or filesystem id clears the parent-death signal, prctl(2).
-fn changed_credentials(state: &mut Credentials, change: impl FnOnce(&mut Credentials)) {
-    let before = (state.uid, state.gid);
-    change(state);
-    if before.0.effective != state.uid.effective
-        || before.1.effective != state.gid.effective
-        || before.0.filesystem != state.uid.filesystem
-        || before.1.filesystem != state.gid.filesystem
-    {
-        state.parent_death_signal = 0;
+    if Rule::CapsetAmbient.when(true) {
+        state.ambient = state.ambient.intersection(permitted.intersection(inheritable));
     }
+    Ok(())
 }
