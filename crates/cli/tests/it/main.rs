@@ -3,6 +3,7 @@
 
 mod cluster;
 mod commands;
+mod compare;
 mod completions;
 mod demo;
 mod examples;
