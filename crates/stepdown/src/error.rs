@@ -51,6 +51,9 @@ pub fn no_program(error: &ProgramError) -> Finding {
     let finding = Finding::error("no-program", Cause::Host, format!("{subject}: {}", error.errno));
     use stepdown_security::errno::Errno;
     match error.errno {
+        _ if error.detail.is_some() => finding
+            .because("a script is executed by the interpreter that its first line names; nothing has been changed")
+            .hint(format!("see `head -n 1 {path} | cat -A`: a path that is not there, or a line that ends in ^M")),
         Errno::NOENT | Errno::NOTDIR if path.contains('/') => finding
             .because("there is no such file, in the new root directory if there is one; nothing has been changed")
             .hint(format!("see `namei -l {path}`")),
