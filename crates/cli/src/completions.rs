@@ -7,6 +7,8 @@ mod bash;
 mod fish;
 mod zsh;
 
+use stepdown::security::options::{OPTIONS, SCOPE};
+
 use crate::arguments::{Arguments, UsageError};
 use crate::flags::{COMMANDS, Command, EVERYWHERE, Flag};
 use crate::output;
@@ -24,7 +26,7 @@ enum Kind {
     Capabilities,
     /// PID or PID|NAME: a process.
     Process,
-    /// One of these words, `text|json`.
+    /// One of these words: `text|json`, or names of our own scope for SCOPE and OPTION.
     Words(Vec<&'static str>),
     /// Nothing that could be guessed.
     Unknown,
@@ -68,6 +70,10 @@ fn kind(placeholder: &'static str) -> Kind {
         "COMMAND" => Kind::Command,
         "TEXT" => Kind::Capabilities,
         "PID" | "PID|NAME" => Kind::Process,
+        // Which of the two it is shows only in the file, which is not read here.
+        "SCOPE" | "OPTION" => {
+            Kind::Words([SCOPE].into_iter().chain(OPTIONS.iter().map(|option| option.name)).collect())
+        }
         words if words.starts_with(|c: char| c.is_ascii_lowercase()) => {
             Kind::Words(words.split('|').collect())
         }

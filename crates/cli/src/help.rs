@@ -39,7 +39,7 @@ fn of_program() -> String {
         "stepdown: start as root, serve without it, and have it proven\n\nUsage: stepdown COMMAND [FLAGS] [ARGUMENTS]\n\nCommands:\n",
     );
     for command in COMMANDS {
-        let _ = writeln!(text, "  {:<13}{}", command.name, command.summary);
+        row(&mut text, &format!("  {}", command.name), 15, command.summary);
     }
     text.push_str("\nFlags:\n");
     flags(&mut text, EVERYWHERE.iter());
@@ -59,7 +59,7 @@ fn of_command(command: &Command) -> String {
     flags(&mut text, command.flags.iter().chain(&EVERYWHERE));
     text.push_str("\nExit status:\n");
     for (status, meaning) in command.exit {
-        let _ = writeln!(text, "  {status:<8}{meaning}");
+        row(&mut text, &format!("  {status}"), 10, meaning);
     }
     text
 }
@@ -69,8 +69,15 @@ fn flags<'a>(text: &mut String, list: impl Iterator<Item = &'a Flag>) {
         let short = flag.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
         let value = flag.value.map(|value| format!(" {value}")).unwrap_or_default();
         let name = format!("  {short}--{}{value}", flag.long);
-        let _ = writeln!(text, "{name:<29}{}", flag.help);
+        row(text, &name, 29, flag.help);
     }
+}
+
+/// A name and, from a column on, what it means.
+fn row(text: &mut String, name: &str, column: usize, meaning: &str) {
+    let mut wrapped = String::new();
+    wrap(&mut wrapped, meaning, column);
+    let _ = writeln!(text, "{name:<column$}{}", wrapped.trim());
 }
 
 /// Breaks a paragraph at 80 columns.

@@ -25,7 +25,7 @@ __stepdown_complete() {
             mapfile -t COMPREPLY < <(compgen -P "$before" -W "$__stepdown_capabilities" -- "${current#"$before"}")
             ;;
         process)
-            mapfile -t COMPREPLY < <(cd /proc && compgen -W "$(echo [0-9]*; cat [0-9]*/comm 2>/dev/null)" -- "$current")
+            mapfile -t COMPREPLY < <(cd /proc && compgen -W "$(echo [0-9]*; cat [0-9]*/comm 2>/dev/null)" -- "$current" | sort -u)
             ;;
         words:*)
             mapfile -t COMPREPLY < <(compgen -W "${kind#words:}" -- "$current")

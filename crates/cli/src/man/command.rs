@@ -64,10 +64,25 @@ fn examples(key: Key) -> &'static [(&'static str, &'static str)] {
                 "$ stepdown check --syntax *.conf",
             ),
         ],
-        Key::Caps => &[(
-            "What libcap makes of a text:",
-            "$ stepdown caps --canonical 'cap_net_raw,cap_kill+p'\ncap_kill,cap_net_raw=p",
+        Key::Explain => &[(
+            "What `run` would do with this program, and what the program could do then:",
+            "$ stepdown explain -c /etc/server.conf -- nginx",
         )],
+        Key::Caps => &[
+            ("What a capability allows:", "$ stepdown caps cap_net_raw"),
+            (
+                "What libcap makes of a text:",
+                "$ stepdown caps --canonical 'cap_net_raw,cap_kill+p'\ncap_kill,cap_net_raw=p",
+            ),
+        ],
+        Key::Status => &[("What every process of that name holds:", "$ stepdown status nginx")],
+        Key::Config => &[
+            (
+                "Where the user comes from, and what it overrides:",
+                "$ stepdown config get --origin Security User",
+            ),
+            ("The whole of it, inner scopes in full:", "$ stepdown config showrecurse -c /etc/server.conf"),
+        ],
         Key::Man => &[("Read one:", "$ stepdown man run | man -l -")],
         Key::Completions => &[("In the shell that runs:", "$ source <(stepdown completions bash)")],
         _ => &[],
@@ -79,6 +94,8 @@ fn more(key: Key) -> &'static [(&'static str, char)] {
     match key {
         Key::Run => &[("stepdown-check", '1'), ("execve", '2'), ("capabilities", '7'), ("credentials", '7')],
         Key::Check => &[("stepdown-run", '1')],
+        Key::Explain => &[("stepdown-run", '1'), ("execve", '2'), ("capabilities", '7')],
+        Key::Status => &[("proc", '5'), ("capabilities", '7'), ("credentials", '7')],
         Key::Caps => &[("cap_from_text", '3'), ("getcap", '8'), ("capabilities", '7')],
         Key::Demo => &[("user_namespaces", '7')],
         Key::Man => &[("man", '1'), ("man", '7')],

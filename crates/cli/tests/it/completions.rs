@@ -25,6 +25,10 @@ const CASES: &[Case] = &[
     ("stepdown man stepdown.c", &["stepdown.conf"], "run"),
     ("stepdown completions ", &["bash", "zsh", "fish"], "run"),
     ("stepdown caps --canonical cap_net_a", &["cap_net_admin"], "cap_net_raw"),
+    ("stepdown caps cap_net_a", &["cap_net_admin"], "cap_net_raw"),
+    ("stepdown config ev", &["eval"], "get"),
+    ("stepdown config get Security Cap", &["Capabilities"], "User"),
+    ("stepdown status stepdown-no-such", &[], "stepdown-no-such"),
 ];
 
 /// The completion script of a shell, in a directory that ends with this.

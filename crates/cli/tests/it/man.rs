@@ -104,6 +104,8 @@ fn every_command_of_the_help_has_a_page_and_the_program_names_them_all() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     assert!(commands.contains(&"run") && commands.contains(&"man"), "{commands:?}");
+    let wide: Vec<&str> = help.out.lines().filter(|line| line.len() > 80).collect();
+    assert!(wide.is_empty(), "the help is wider than a terminal: {wide:?}");
     let list = man(&["--list"]);
     let program = man(&[]);
     for section in ["EXIT STATUS", "FILES", "ENVIRONMENT", "EXAMPLES", "SEE ALSO"] {
