@@ -1,6 +1,10 @@
 //! `stepdown explain`: what `run` would do and why, in words. Nothing is changed, and no privilege is needed.
+//!
+//! Of a process as it is, running or pasted, [`question`] tells; [`graph`] draws.
 
 mod ability;
+mod graph;
+mod question;
 mod steps;
 
 use std::fmt::Write;
@@ -25,6 +29,13 @@ use crate::{output, proof, report};
 
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
     let format = arguments.format()?;
+    let graph = arguments.has(Name::Graph);
+    if graph && (arguments.has(Name::Format) || arguments.has(Name::Pid) || arguments.has(Name::State)) {
+        return Err(arguments.wrong("--graph draws what becomes of a scope, as an SVG and nothing else"));
+    }
+    if let Some(status) = question::run(arguments)? {
+        return Ok(status);
+    }
     // The arguments of the program change nothing of what is explained.
     let program = arguments.operands.first().map(|name| name.as_bytes());
     let config = match source::load(arguments.value(Name::Config).map(Path::new)) {
@@ -37,6 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
         Err(Refusal::Program(error)) => return Ok(refuse(&[no_program(&error)], format)),
     };
     match format {
+        _ if graph => output::out(&graph::svg(&ready)),
         Format::Text => output::out(&text(&ready, output::colour_out())),
         Format::Json => output::out(&format!("{}\n", json(&ready))),
     }

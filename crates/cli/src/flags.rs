@@ -63,6 +63,10 @@ pub(crate) enum Name {
     Canonical,
     List,
     Origin,
+    Pid,
+    State,
+    Securebits,
+    Graph,
     Help,
     Version,
 }
@@ -146,15 +150,54 @@ pub(crate) const COMMANDS: &[Command] = &[
         operands: "[[--] PROGRAM [ARGUMENT...]]",
         summary: "say in words what `run` would do, step by step, and what the program could do then",
         description: &[
-            "Every value with where it comes from and what it overrides; every system call with what it changes; what execve(2) of              that very program file would do; and at the end, in plain words, what the program could do that another \
-             unprivileged program can't, and what it could no longer do.",
+            "Every value with where it comes from and what it overrides; every system call with what it changes; what execve(2) of \
+             that very program file would do; and at the end, in plain words, what the program could do that another \
+             unprivileged program can't, and what it could no longer do. With --graph the journey of every capability as a \
+             picture.",
+            "With --pid or --state it is not about a scope but about a process as it is, running or pasted: what it holds, what is \
+             odd about that, and what execve(2) of PROGRAM would make of it, with the reason and what to do about it. A \
+             pasted state is read strictly; securebits, which are not in it, are taken to be none.",
             "Needs no privilege and changes nothing. Whoever is not root sees what root would do.",
         ],
-        flags: &[CONFIG, FORMAT],
+        flags: &[
+            CONFIG,
+            Flag {
+                name: Name::Graph,
+                short: None,
+                long: "graph",
+                value: None,
+                help: "draw the journey of every capability, as an SVG",
+            },
+            Flag {
+                name: Name::Pid,
+                short: None,
+                long: "pid",
+                value: Some("PID"),
+                help: "ask about this process instead",
+            },
+            Flag {
+                name: Name::State,
+                short: None,
+                long: "state",
+                value: Some("FILE"),
+                help: "ask about this copy of a /proc/PID/status; - for standard input",
+            },
+            Flag {
+                name: Name::Securebits,
+                short: None,
+                long: "securebits",
+                value: Some("BITS"),
+                help: "the securebits of that process, by number or name",
+            },
+            FORMAT,
+        ],
         operands_end_flags: true,
         exit: &[
             ("0", "it was explained"),
-            ("1", "`run` would refuse; the reasons are on standard error"),
+            (
+                "1",
+                "`run` would refuse, or execve(2) would; no such process or program; the state can't be read",
+            ),
             ("2", "the command line is wrong"),
         ],
     },
