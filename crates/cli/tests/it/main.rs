@@ -5,6 +5,8 @@ mod cluster;
 mod commands;
 mod compare;
 mod completions;
+mod containers;
+mod containers_runc;
 mod demo;
 mod examples;
 mod explain;
