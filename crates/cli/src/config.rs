@@ -65,7 +65,7 @@ struct Said {
 fn say(said: &Said, format: Format) -> u8 {
     match format {
         // A control character in a file must not reach the terminal; JSON has the very text.
-        Format::Text => output::out(&report::clean(&said.text)),
+        Format::Text => output::out(&report::clean_lines(&said.text)),
         Format::Json => output::out(&format!("{}\n", said.json)),
     }
     if let (Some(hint), Format::Text) = (&said.hint, format) {

@@ -28,7 +28,8 @@ pub(crate) fn text(ready: &Ready, proof: &Proof) -> String {
         let _ = writeln!(text, "  {}: {}", attempt.way, attempt.expected);
     }
     if let Some(program) = &ready.program {
-        let _ = writeln!(text, "stepdown: executing {}", program.path.to_string_lossy());
+        let _ =
+            writeln!(text, "stepdown: executing {}", crate::report::clean(&program.path.to_string_lossy()));
     }
     text
 }

@@ -43,17 +43,25 @@ pub(crate) fn summary(findings: &[Finding]) -> String {
     words
 }
 
-/// Text from elsewhere, fit for a terminal: control characters escaped, but line feeds of our own making kept.
+/// Text from elsewhere, fit for a terminal: what controls it, ends a line, or reorders or hides what is around it is escaped.
 pub(crate) fn clean(text: &str) -> String {
+    let hidden = |c: char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     let mut cleaned = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() && c != '\n' {
+        if c.is_control() {
             let _ = write!(cleaned, "{}", c.escape_debug());
+        } else if hidden(c) {
+            let _ = write!(cleaned, "{}", c.escape_unicode());
         } else {
             cleaned.push(c);
         }
     }
     cleaned
+}
+
+/// The same for a text of several lines.
+pub(crate) fn clean_lines(text: &str) -> String {
+    text.split('\n').map(clean).collect::<Vec<String>>().join("\n")
 }
 
 fn one(text: &mut String, finding: &Finding, colour: bool) {
@@ -65,7 +73,7 @@ fn one(text: &mut String, finding: &Finding, colour: bool) {
         None => text.push_str("stepdown: "),
     }
     let host = if finding.cause == Cause::Host { " (this host)" } else { "" };
-    let message = clean(&finding.message).replace('\n', " ");
+    let message = clean(&finding.message);
     let _ = writeln!(text, "{start}{}{host}:{end} {message}", finding.severity);
     if let Some(place) = &finding.place {
         excerpt(text, place, start, end);

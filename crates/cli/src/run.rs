@@ -85,14 +85,20 @@ fn descriptors(arguments: &Arguments) -> Result<Vec<i32>, UsageError> {
             }
         }
     }
-    let number = |name: &str| {
-        std::env::var_os(name).as_deref().and_then(OsStr::to_str).and_then(|text| text.parse().ok())
-    };
-    if number("LISTEN_PID") == i32::try_from(std::process::id()).ok()
-        && let Some(count) = number("LISTEN_FDS")
-    {
-        // A count that can't be is left for the refusal of a descriptor that is not open.
-        list.extend(3..3_i32.saturating_add(count.clamp(0, 1 << 16)));
+    let variable = |name: &str| std::env::var_os(name);
+    let number = |text: &OsStr| text.to_str().and_then(|text| text.parse::<i32>().ok());
+    let ours = variable("LISTEN_PID").and_then(|pid| number(&pid)) == i32::try_from(std::process::id()).ok();
+    if ours && let Some(count) = variable("LISTEN_FDS") {
+        match number(&count) {
+            // Where one of them is not open, that is refused by number.
+            Some(count) if (0..=1 << 16).contains(&count) => list.extend(3..3 + count),
+            _ => {
+                let count = count.to_string_lossy().into_owned();
+                return Err(arguments.wrong(&format!(
+                    "LISTEN_FDS is meant for this process and is no number of sockets: `{count}`"
+                )));
+            }
+        }
     }
     Ok(list)
 }

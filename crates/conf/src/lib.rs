@@ -39,6 +39,7 @@ pub use sink::MAX_ERRORS;
 pub use source::Span;
 pub use tree::{Kind, Tree};
 pub use value::{Text, Value, quote};
+pub use word::shell_word;
 
 use alloc::vec::Vec;
 
@@ -78,3 +79,4 @@ mod source;
 mod tree;
 mod unclosed;
 mod value;
+mod word;

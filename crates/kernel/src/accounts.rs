@@ -64,7 +64,10 @@ fn account(etc: &Etc, identity: &Identity) -> Result<Option<Account>, String> {
         Some(answer) => answer,
         None => getent::ask("passwd", &key)?.map(|line| entry(&line)).transpose()?,
     };
-    Ok(found.map(|Passwd { name, uid, gid, home }| Account { id: uid, group: gid, name, home }))
+    let Some(found) = found else { return Ok(None) };
+    checked(identity, &found)?;
+    let Passwd { name, uid, gid, home } = found;
+    Ok(Some(Account { id: uid, group: gid, name, home }))
 }
 
 fn group(etc: &Etc, identity: &Identity) -> Result<Option<Group>, String> {
@@ -100,6 +103,24 @@ fn memberships(etc: &Etc, user: &str, primary: u32) -> Result<Vec<u32>, String> 
 
 fn entry(line: &str) -> Result<Passwd, String> {
     etc::passwd(line, |_| true).ok_or_else(|| unclear("passwd", line))
+}
+
+/// Whether an entry is about what was asked. A name service may spell a name in its own way, but an id is that id, and
+/// nobody but root, or who is asked for by that very name, is user 0.
+fn checked(identity: &Identity, found: &Passwd) -> Result<(), String> {
+    let printable = |text: &str| !text.chars().any(char::is_control);
+    if !printable(&found.name) || !printable(&found.home) {
+        return Err("the entry has control characters in its name or home directory".to_owned());
+    }
+    match identity {
+        Identity::Id(id) if found.uid != *id => {
+            Err(format!("asked for user {id}, it answered with user {}", found.uid))
+        }
+        Identity::Name(name) if found.uid == 0 && found.name != *name => {
+            Err(format!("asked for {name}, it answered with {}, who is user 0", found.name))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn unclear(database: &str, line: &str) -> String {

@@ -39,12 +39,14 @@ pub enum SpawnError {
 pub fn spawn(command: &mut Command, change: impl Change) -> Result<Child, SpawnError> {
     let (from, to) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| SpawnError::System(error.into()))?;
     let to = Arc::new(File::from(to));
-    // A command keeps its changes for later starts; this one is for now only.
+    // A command keeps its changes for later starts. This one is for now only, and later starts fail: without the change the
+    // program would run as what this process is.
     let now = Arc::new(AtomicBool::new(true));
     let (child_to, child_now) = (Arc::clone(&to), Arc::clone(&now));
     sys::before_exec(command, move || {
         if !child_now.load(Ordering::Relaxed) {
-            return Ok(());
+            // A later start of the same command, which nobody made ready.
+            return Err(io::Error::from_raw_os_error(libc::EPERM));
         }
         change.make().map_err(|words| {
             let _ = (&*child_to).write_all(words.as_bytes());

@@ -51,23 +51,25 @@ impl Etc {
 
     /// The account of that name, if the files are certain to say; the inner `None` is that there certainly is none.
     pub(crate) fn passwd_by_name(&self, name: &str) -> Option<Option<Passwd>> {
-        self.certain("passwd", || passwd(self.passwd()?, |entry| entry.name == name))
+        self.certain("passwd", self.passwd(), |text| passwd(text, |entry| entry.name == name))
     }
 
     /// The account of that id, likewise.
     pub(crate) fn passwd_by_id(&self, uid: u32) -> Option<Option<Passwd>> {
-        self.certain("passwd", || passwd(self.passwd()?, |entry| entry.uid == uid))
+        self.certain("passwd", self.passwd(), |text| passwd(text, |entry| entry.uid == uid))
     }
 
     /// The id of the group of that name, likewise.
     pub(crate) fn group_by_name(&self, name: &str) -> Option<Option<u32>> {
-        self.certain("group", || entries(self.group()?).find(|entry| entry.0 == name).map(|entry| entry.1))
+        self.certain("group", self.group(), |text| {
+            entries(text).find(|entry| entry.0 == name).map(|entry| entry.1)
+        })
     }
 
     /// The name of the group of that id, likewise.
     pub(crate) fn group_by_id(&self, gid: u32) -> Option<Option<String>> {
         let name = |entry: (&str, u32, &str)| entry.0.to_owned();
-        self.certain("group", || entries(self.group()?).find(|entry| entry.1 == gid).map(name))
+        self.certain("group", self.group(), |text| entries(text).find(|entry| entry.1 == gid).map(name))
     }
 
     /// `group`, and the groups that list the user, if no other source than `files` can have any.
@@ -92,13 +94,18 @@ impl Etc {
     }
 
     /// An answer of the source `files`, where that is the answer of the name service: it is asked first and has
-    /// one, or it is asked alone.
-    fn certain<T>(&self, database: &str, look: impl FnOnce() -> Option<T>) -> Option<Option<T>> {
+    /// one, or it is asked alone; and every line of its file is one that nobody reads in another way.
+    fn certain<T>(
+        &self,
+        database: &str,
+        text: Option<&str>,
+        look: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<Option<T>> {
         let sources = self.of(&[database])?;
         if sources.first() != Some(&"files") {
             return None;
         }
-        match look() {
+        match look(text?) {
             Some(found) => Some(Some(found)),
             None if sources.len() == 1 => Some(None),
             None => None,
@@ -121,30 +128,54 @@ impl Etc {
     /// The sources of the first of `databases` that has a line; `None` where more than their order counts.
     fn of(&self, databases: &[&str]) -> Option<Vec<&str>> {
         let text = self.sources.as_deref()?;
-        let line = databases.iter().find_map(|database| {
-            text.lines().find_map(|line| {
+        let of = |database: &&str| {
+            let lines = text.lines().filter_map(|line| {
                 let line = line.split('#').next().unwrap_or_default();
-                line.trim_start().strip_prefix(database)?.trim_start().strip_prefix(':')
-            })
-        });
-        let Some(line) = line else { return Some(vec!["files"]) };
-        if line.contains('[') {
-            return None;
-        }
+                line.trim_start().strip_prefix(*database)?.trim_start().strip_prefix(':')
+            });
+            lines.collect::<Vec<&str>>()
+        };
+        let lines = databases.iter().map(of).find(|lines| !lines.is_empty()).unwrap_or_default();
+        let line = match lines[..] {
+            [] => return Some(vec!["files"]),
+            [line] if !line.contains('[') => line,
+            // Actions; or several lines, of which the C library has not always taken the same.
+            _ => return None,
+        };
         Some(line.split_ascii_whitespace().collect())
     }
 
     fn passwd(&self) -> Option<&str> {
-        self.passwd.get_or_init(|| files::text(c"/etc/passwd").ok()).as_deref()
+        self.passwd
+            .get_or_init(|| files::text(c"/etc/passwd").ok().filter(|text| plain(text, 7, &[2, 3])))
+            .as_deref()
     }
 
     fn group(&self) -> Option<&str> {
-        self.group.get_or_init(|| files::text(c"/etc/group").ok()).as_deref()
+        self.group
+            .get_or_init(|| files::text(c"/etc/group").ok().filter(|text| plain(text, 4, &[2])))
+            .as_deref()
     }
 }
 
 fn names(text: Option<&str>) -> Vec<String> {
     text.into_iter().flat_map(lines).filter_map(|line| line.split(':').next()).map(str::to_owned).collect()
+}
+
+/// Whether every line is an entry that all readers read alike: so many fields, a name, plain numbers in the fields of `ids`,
+/// no white space around either. Readers differ in what they make of others (the C library takes some that are cut short,
+/// and blanks and signs before a number), and then the C library has to be asked.
+fn plain(text: &str, fields: usize, ids: &[usize]) -> bool {
+    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).all(|line| {
+        let list: Vec<&str> = line.split(':').collect();
+        let name = list[0];
+        list.len() == fields
+            && !name.is_empty()
+            && !name.starts_with(['+', '-'])
+            && !name.contains(char::is_whitespace)
+            && !line.ends_with(char::is_whitespace)
+            && ids.iter().all(|&index| id(list[index]).is_some())
+    })
 }
 
 /// The first entry of a text in the form of passwd(5) that is wanted.
@@ -214,8 +245,14 @@ mod tests {
     fn sources_are_read_as_the_manual_has_them() {
         let read =
             |text: &str| Etc { sources: Some(text.into()), passwd: OnceCell::new(), group: OnceCell::new() };
-        let hit = |text: &str| read(text).certain("passwd", || Some(()));
-        let miss = |text: &str| read(text).certain("passwd", || None::<()>);
+        let hit = |text: &str| read(text).certain("passwd", Some(""), |_| Some(()));
+        let miss = |text: &str| read(text).certain("passwd", Some(""), |_| None::<()>);
+        assert_eq!(
+            read("passwd: files").certain("passwd", None, |_| Some(())),
+            None,
+            "a file that is not plain"
+        );
+        assert_eq!(hit("passwd: files\npasswd: sss\n"), None, "two lines");
         assert_eq!(hit("passwd: files systemd # comment\n"), Some(Some(())));
         assert_eq!(miss("passwd: files systemd # comment\n"), None);
         assert_eq!(miss("passwd: files\n"), Some(None));
@@ -235,6 +272,30 @@ mod tests {
         }
         let ok = passwd(text, |entry| entry.name == "ok").unwrap();
         assert_eq!((ok.uid, ok.gid, ok.home.as_str()), (7, 8, "/home/ok"));
+    }
+
+    #[test]
+    fn a_line_that_readers_read_differently_makes_the_file_uncertain() {
+        let sound = "# users\nroot:x:0:0:root:/root:/bin/bash\n\nsvc:x:4300:4300::/:/bin/sh\n";
+        assert!(plain(sound, 7, &[2, 3]));
+        for odd in [
+            "svc:x:4300:4300",
+            "svc:x: 4301:4301::/:/bin/sh",
+            "svc:x:+1:1::/:/bin/sh",
+            " svc:x:1:1::/:/bin/sh",
+            "+::::::",
+            "svc:x:4294967295:1::/:/bin/sh",
+            "svc:x:1:1::/:/bin/sh:more",
+            "s vc:x:1:1::/:/bin/sh",
+        ] {
+            assert!(!plain(&format!("{sound}{odd}\n"), 7, &[2, 3]), "{odd}");
+        }
+        assert!(plain("a:x:1:\nb:x:2:root,svc\n", 4, &[2]));
+        assert!(
+            !plain("b:x: 11:svc\n", 4, &[2])
+                && !plain("f:x:15:svc:junk\n", 4, &[2])
+                && !plain("d:x:13:svc \n", 4, &[2])
+        );
     }
 
     #[test]

@@ -5,11 +5,11 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
-use crate::host;
-use rustix::fs::{Access, AtFlags, Mode, OFlags, ResolveFlags, Stat, accessat, fstat, openat, openat2, stat};
+use crate::trust;
+use rustix::fs::{Access, AtFlags, Mode, OFlags, Stat, accessat, fstat, openat, stat};
 
 /// What a path turned out to be.
 #[derive(Debug)]
@@ -66,11 +66,12 @@ pub fn read(path: &Path, trust: Trust) -> Result<Contents, ReadError> {
     // Looked at before it is opened: opening a device can have effects, opening a FIFO to read waits for a writer.
     let before = stat(path).map_err(|error| system("stat", error))?;
     kind(&before)?;
-    let (file, linked) = open(path).map_err(|error| system("open", error))?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = openat(rustix::fs::CWD, path, flags, Mode::empty()).map_err(|error| system("open", error))?;
     let status = fstat(&file).map_err(|error| system("stat", error))?;
     let is_directory = kind(&status)?;
-    if trust == Trust::AsRoot && rustix::process::geteuid().is_root() {
-        trusted(path, &file, &status, linked)?;
+    if trust == Trust::AsRoot && trust::is_privileged() {
+        trusted(path, &status, is_directory)?;
     }
     if is_directory {
         return list(path);
@@ -141,68 +142,21 @@ fn kind(status: &Stat) -> Result<bool, ReadError> {
     }
 }
 
-/// Opens to read; whether links may have been followed on the way is the second answer.
-fn open(path: &Path) -> rustix::io::Result<(OwnedFd, bool)> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    match openat2(rustix::fs::CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
-        Ok(file) => Ok((file, false)),
-        // A link on the way; or a kernel before 5.6, or a filter that knows no openat2(2).
-        Err(_) => Ok((openat(rustix::fs::CWD, path, flags, Mode::empty())?, true)),
-    }
-}
-
-fn trusted(path: &Path, file: &OwnedFd, status: &Stat, linked: bool) -> Result<(), ReadError> {
-    writable_by_others(status, false).map_or(Ok(()), |how| Err(ReadError::Untrusted(path.into(), how)))?;
-    let real = if linked || path.components().any(|part| part == Component::ParentDir) {
-        // Where the file really is, as the kernel has it. Without /proc, the path as it was given.
-        std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_else(|_| path.into())
-    } else if path.is_absolute() {
-        path.into()
-    } else {
-        let directory = std::env::current_dir().map_err(|error| ReadError::System("find", error))?;
-        directory.join(path)
+/// Everything on the way, and the file itself, and that it is the one that was opened.
+fn trusted(path: &Path, status: &Stat, directory: bool) -> Result<(), ReadError> {
+    let untrusted = |what: &Path, how: String| ReadError::Untrusted(what.into(), how);
+    let end = match trust::way(path).map_err(|error| ReadError::System("find", error))? {
+        Ok(end) => end,
+        Err(found) => return Err(untrusted(&found.what, found.how)),
     };
-    for directory in real.ancestors().skip(1) {
-        let status = stat(directory).map_err(|error| system("stat", error))?;
-        if let Some(how) = writable_by_others(&status, true) {
-            return Err(ReadError::Untrusted(directory.into(), how));
-        }
+    if let Some(how) = trust::writable_by_others(status, directory) {
+        return Err(untrusted(path, how));
+    }
+    if (end.st_dev, end.st_ino) != (status.st_dev, status.st_ino) {
+        return Err(untrusted(path, "it was replaced while it was looked at".to_owned()));
     }
     Ok(())
 }
-
-/// How somebody other than root could change the file, or what a directory's names lead to.
-fn writable_by_others(status: &Stat, directory: bool) -> Option<String> {
-    if status.st_uid != 0 && !(directory && owner_is_outside(status.st_uid)) {
-        let owner = if owner_is_outside(status.st_uid) {
-            "it belongs to a user who does not exist in this user namespace".to_owned()
-        } else {
-            format!("it belongs to user {}", status.st_uid)
-        };
-        return Some(owner);
-    }
-    // In a sticky directory only the owner of an entry can replace it, and that was root.
-    if directory && status.st_mode & libc::S_ISVTX != 0 {
-        return None;
-    }
-    let mode = status.st_mode & 0o7777;
-    if mode & 0o002 != 0 {
-        return Some(format!("everybody can write to it (mode {mode:04o})"));
-    }
-    if mode & 0o020 != 0 {
-        return Some(format!("group {} can write to it (mode {mode:04o})", status.st_gid));
-    }
-    None
-}
-
-/// Whether the owner has no id in this user namespace and is shown as the overflow id, user_namespaces(7): for a
-/// directory on the way, that is the root of the namespace around it, as a rule.
-fn owner_is_outside(uid: u32) -> bool {
-    uid == OVERFLOW_ID && !host::in_initial_user_namespace()
-}
-
-/// `/proc/sys/kernel/overflowuid`, which nobody changes.
-const OVERFLOW_ID: u32 = 65534;
 
 fn system(what: &'static str, error: rustix::io::Errno) -> ReadError {
     match error {

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::sys;
+
 /// How long the name service may take to answer.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(10);
 
@@ -22,6 +24,14 @@ pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// In words: no getent, no answer within [`TIME_LIMIT`], or a failure of its own.
 pub(crate) fn ask(database: &str, key: &str) -> Result<Option<String>, String> {
+    // A parent that ignores SIGCHLD would have the kernel throw the status away.
+    let action = sys::default_child_signal();
+    let answer = ask_child(database, key);
+    sys::restore_child_signal(action);
+    answer
+}
+
+fn ask_child(database: &str, key: &str) -> Result<Option<String>, String> {
     let Some(program) = PROGRAMS.iter().find(|path| Path::new(path).exists()) else {
         return Err(format!(
             "it needs getent(1) to be asked, which is not installed ({})",

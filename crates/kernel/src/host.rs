@@ -7,11 +7,12 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, stat, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, stat, statat};
 use stepdown_security::credentials::{Directory, Facts, Features, IdMap};
 use stepdown_security::errno::Errno;
 
-use crate::observe::Witness;
+use crate::observe::{Witness, directory_at};
+use crate::{errno_of, sys};
 
 /// How many capabilities the running kernel knows: the number of the last one, plus one. Found by asking for
 /// them, `PR_CAPBSET_READ` of prctl(2), which needs no `/proc`.
@@ -55,10 +56,20 @@ pub fn facts(witness: &Witness, capability_count: u8) -> io::Result<Facts> {
     })
 }
 
-/// Whether this process is in the user namespace that everything began in, where every id exists.
+/// Whether `uid` stands for owners who have no id in this user namespace: not in the one that everything began in, and not
+/// where the id is mapped to somebody.
 #[must_use]
-pub fn in_initial_user_namespace() -> bool {
-    stat(c"/proc/self/ns/user").is_ok_and(|namespace| namespace.st_ino == INITIAL_USER_NAMESPACE)
+pub(crate) fn is_overflow_id(uid: u32) -> bool {
+    let initial =
+        stat(c"/proc/self/ns/user").is_ok_and(|namespace| namespace.st_ino == INITIAL_USER_NAMESPACE);
+    !initial && fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !id_map(&map).contains(uid))
+}
+
+/// Whether this program was given rights by its own file, set-id bits or capabilities, getauxval(3) `AT_SECURE`: then who
+/// started it may be anybody, and what he says must not steer it.
+#[must_use]
+pub fn is_secure_execution() -> bool {
+    sys::is_secure_execution()
 }
 
 /// Opens a directory that is to become the root directory, and says which it is. The descriptor is closed by
@@ -68,12 +79,17 @@ pub fn in_initial_user_namespace() -> bool {
 /// What open(2) answered: ENOENT, ENOTDIR, EACCES and so on.
 pub fn open_directory(path: &str) -> Result<(OwnedFd, Directory), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let open = || -> rustix::io::Result<(OwnedFd, Directory)> {
-        let fd = openat(rustix::fs::CWD, path, flags, Mode::empty())?;
-        let stat = fstat(&fd)?;
-        Ok((fd, Directory { device: stat.st_dev, inode: stat.st_ino }))
-    };
-    open().map_err(|error| Errno(error.raw_os_error()))
+    let fd =
+        openat(rustix::fs::CWD, path, flags, Mode::empty()).map_err(|error| Errno(error.raw_os_error()))?;
+    let directory = directory_at(&fd, c"", AtFlags::EMPTY_PATH).map_err(|error| errno_of(&error))?;
+    Ok((fd, directory))
+}
+
+/// Whether this process has a controlling terminal, tty(4), which a program can open whatever its descriptors are.
+#[must_use]
+pub fn has_controlling_terminal() -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    openat(rustix::fs::CWD, c"/dev/tty", flags, Mode::empty()).is_ok()
 }
 
 /// Whether a program that holds a terminal could type into it, ioctl_tty(2) `TIOCSTI`.

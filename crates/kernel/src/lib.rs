@@ -24,6 +24,7 @@ pub mod program;
 pub mod subject;
 mod sys;
 pub mod terminal;
+pub mod trust;
 
 use stepdown_security::errno::Errno;
 

@@ -59,7 +59,8 @@ pub fn map_ids(pid: u32) -> io::Result<Mapped> {
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     if let (Some(users), Some(groups)) = (subordinate("/etc/subuid", uid), subordinate("/etc/subgid", uid)) {
         let map = |program: &str, own: u32, (first, count): (u32, u32)| {
-            let arguments = [pid, 0, own, 1, 1, first, count].map(|number| number.to_string());
+            // No further than 65533: 65534 stands for all owners who have no id in the namespace.
+            let arguments = [pid, 0, own, 1, 1, first, count.min(65_533)].map(|number| number.to_string());
             Command::new(program)
                 .args(arguments)
                 .stderr(Stdio::null())

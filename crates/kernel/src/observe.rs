@@ -5,9 +5,9 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, statat};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, StatxFlags, makedev, openat, statx};
 use rustix::thread;
 use stepdown_security::capability::CapSet;
 use stepdown_security::credentials::{Credentials, Directory, Ids, Securebits};
@@ -244,8 +244,18 @@ pub fn still(state: &Credentials) -> io::Result<bool> {
 
 /// Which directory a path is now.
 pub(crate) fn directory(path: &std::ffi::CStr) -> io::Result<Directory> {
-    let stat = statat(rustix::fs::CWD, path, AtFlags::empty())?;
-    Ok(Directory { device: stat.st_dev, inode: stat.st_ino })
+    directory_at(rustix::fs::CWD, path, AtFlags::empty())
+}
+
+/// Which directory a path is, below an opened one; with an empty path, which directory that one is.
+pub(crate) fn directory_at(base: impl AsFd, path: &std::ffi::CStr, flags: AtFlags) -> io::Result<Directory> {
+    let status = statx(base, path, flags, StatxFlags::INO | StatxFlags::MNT_ID)?;
+    let known = StatxFlags::from_bits_retain(status.stx_mask).contains(StatxFlags::MNT_ID);
+    Ok(Directory {
+        device: makedev(status.stx_dev_major, status.stx_dev_minor),
+        inode: status.stx_ino,
+        mount: if known { status.stx_mnt_id } else { 0 },
+    })
 }
 
 fn unreadable(name: &str) -> String {

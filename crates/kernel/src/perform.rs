@@ -72,6 +72,31 @@ pub fn attempt(way: &Way) -> Result<(), Errno> {
     result.map_err(|error| Errno(error.raw_os_error()))
 }
 
+/// Makes root and working directory this process's own: a process that shares them (`CLONE_FS` of clone(2)) could change
+/// them afterwards, and would be changed now.
+///
+/// # Errors
+/// What unshare(2) answered.
+pub fn own_directories() -> Result<(), Errno> {
+    sys::unshare_directories().map_err(|error| errno_of(&error))
+}
+
+/// Leaves the session keyring, keyrings(7): its keys are possessed by whoever has it, whatever user he becomes. Where the
+/// kernel has no keys, or a filter forbids the whole call as in many containers, the program can't reach any either.
+///
+/// # Errors
+/// What keyctl(2) answered; EIO where it reported success and the old keyring is still there.
+pub fn leave_session_keyring() -> Result<(), Errno> {
+    let out_of_reach =
+        |error: &std::io::Error| matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM));
+    match (sys::new_session_keyring(), sys::session_keyring()) {
+        (Ok(new), Ok(now)) if new == now && new != 0 => Ok(()),
+        (Err(error), Err(other)) if out_of_reach(&error) && out_of_reach(&other) => Ok(()),
+        (Err(error), _) | (Ok(_), Err(error)) => Err(errno_of(&error)),
+        (Ok(_), Ok(_)) => Err(Errno(libc::EIO)),
+    }
+}
+
 fn only(capability: Capability) -> CapabilitySet {
     CapabilitySet::from_bits_retain(CapSet::only(capability).bits())
 }

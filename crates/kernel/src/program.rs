@@ -6,14 +6,17 @@
 
 use std::ffi::CString;
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    Mode, OFlags, ResolveFlags, StatVfsMountFlags, fgetxattr, fstat, fstatvfs, openat, openat2,
+    Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fgetxattr, fstat, fstatvfs, getxattr, openat,
+    openat2,
 };
 use stepdown_security::capability::CapSet;
 use stepdown_security::errno::Errno;
 use stepdown_security::execve::{FileCapabilities, ProgramFile};
+
+use crate::errno_of;
 
 /// A program that was found.
 #[derive(Clone, Debug)]
@@ -106,13 +109,18 @@ fn inspect(
         return Err(Errno::ACCES);
     }
     let nosuid = fstatvfs(&file).map_err(fail)?.f_flag.contains(StatVfsMountFlags::NOSUID);
-    // A second descriptor, to read from; the same file if nobody replaced it in between. A file that may be executed but
-    // not read is no script that this process could run, and shows no attributes.
-    let readable = open(path, root, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC)
-        .ok()
-        .filter(|again| fstat(again).is_ok_and(|now| now.st_dev == stat.st_dev && now.st_ino == stat.st_ino));
-    let capabilities = readable.as_ref().and_then(|file| file_capabilities(file.as_fd()));
-    let script = readable.and_then(|file| interpreter(std::fs::File::from(file)));
+    let readable = read_again(path, root, &stat)?;
+    let capabilities = match &readable {
+        Some(again) => file_capabilities(again.as_fd()),
+        // Attributes of `security` need no right to read the file, but a descriptor that could read it.
+        None => path_capabilities(&file),
+    }
+    .map_err(fail)?;
+    let script = match readable {
+        Some(again) => interpreter(std::fs::File::from(again))?,
+        // Who may execute a file but not read it can't run it as a script: the interpreter would have to read it.
+        None => None,
+    };
     let file = ProgramFile {
         path: shown.to_owned(),
         owner: stat.st_uid,
@@ -132,13 +140,46 @@ fn open(path: &CString, root: Option<BorrowedFd<'_>>, flags: OFlags) -> rustix::
     }
 }
 
+/// A second descriptor, to read from, of the same file; `None` where this process may not read it. Whatever else stands in
+/// the way is an error: what could not be looked at is not known to be harmless.
+fn read_again(path: &CString, root: Option<BorrowedFd<'_>>, first: &Stat) -> Result<Option<OwnedFd>, Errno> {
+    // Somebody's lease on the file (fcntl(2) F_SETLEASE) would have the open wait; so it is EAGAIN.
+    let again = match open(path, root, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC) {
+        Ok(again) => again,
+        Err(rustix::io::Errno::ACCESS) => return Ok(None),
+        Err(error) => return Err(Errno(error.raw_os_error())),
+    };
+    let now = fstat(&again).map_err(|error| Errno(error.raw_os_error()))?;
+    if (now.st_dev, now.st_ino) == (first.st_dev, first.st_ino) { Ok(Some(again)) } else { Err(Errno::AGAIN) }
+}
+
 /// The attribute `security.capability`, in the layout of `linux/capability.h`: revision 2, or revision 3 with the
 /// user id that is root in the namespace it counts in. The kernel shows a revision 3 attribute that counts
 /// in this namespace as one of revision 2, so one that is still of revision 3 counts elsewhere.
-fn file_capabilities(file: BorrowedFd<'_>) -> Option<FileCapabilities> {
+fn file_capabilities(file: BorrowedFd<'_>) -> rustix::io::Result<Option<FileCapabilities>> {
     let mut buffer = [0_u8; 24];
-    let length = fgetxattr(file, c"security.capability", &mut buffer[..]).ok()?;
-    parse_file_capabilities(buffer.get(..length)?)
+    let length = fgetxattr(file, c"security.capability", &mut buffer[..]);
+    parsed_attribute(length, &buffer)
+}
+
+/// The same of a file that was opened as a path only.
+fn path_capabilities(file: &OwnedFd) -> rustix::io::Result<Option<FileCapabilities>> {
+    let mut buffer = [0_u8; 24];
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let length = getxattr(path.as_str(), c"security.capability", &mut buffer[..]);
+    parsed_attribute(length, &buffer)
+}
+
+fn parsed_attribute(
+    length: rustix::io::Result<usize>,
+    buffer: &[u8],
+) -> rustix::io::Result<Option<FileCapabilities>> {
+    match length {
+        Ok(length) => Ok(buffer.get(..length).and_then(parse_file_capabilities)),
+        // No such attribute, or a file system without any.
+        Err(rustix::io::Errno::NODATA | rustix::io::Errno::OPNOTSUPP) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn parse_file_capabilities(bytes: &[u8]) -> Option<FileCapabilities> {
@@ -161,14 +202,41 @@ fn parse_file_capabilities(bytes: &[u8]) -> Option<FileCapabilities> {
     })
 }
 
-/// The interpreter that the first line of a script names, execve(2) "Interpreter scripts".
-fn interpreter(file: std::fs::File) -> Option<Vec<u8>> {
+/// The interpreter that the first line of a script names, execve(2) "Interpreter scripts"; `None` for a binary of this
+/// machine. Anything else is ENOEXEC, as it is for execve(2), except that it could be executed through an interpreter
+/// that binfmt_misc has for it: then nobody but the kernel knows which file's set-id bits and capabilities count, and it is
+/// refused all the same.
+fn interpreter(file: std::fs::File) -> Result<Option<Vec<u8>>, Errno> {
     let mut head = Vec::with_capacity(256);
     // The kernel reads 256 bytes.
-    file.take(256).read_to_end(&mut head).ok()?;
-    let line = head.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
-    let word = line.trim_ascii_start().split(|byte| matches!(byte, b' ' | b'\t' | 0)).next()?;
-    (!word.is_empty()).then(|| word.to_vec())
+    file.take(256).read_to_end(&mut head).map_err(|error| errno_of(&error))?;
+    if is_native_binary(&head) {
+        return Ok(None);
+    }
+    let no_format = Errno(libc::ENOEXEC);
+    let line = head
+        .strip_prefix(b"#!")
+        .and_then(|line| line.split(|&byte| byte == b'\n').next())
+        .ok_or(no_format)?;
+    // Nothing but blanks and tabs is passed over, as in the kernel.
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = line.iter().position(|byte| !blank(byte)).ok_or(no_format)?;
+    let word = line[start..].split(|byte| blank(byte) || *byte == 0).next().unwrap_or_default();
+    if word.is_empty() { Err(no_format) } else { Ok(Some(word.to_vec())) }
+}
+
+/// elf(5): a binary of this machine, or of the 32-bit one that its kernels run as well.
+fn is_native_binary(head: &[u8]) -> bool {
+    let Some(&[low, high]) = head.get(18..20) else { return false };
+    let machine =
+        if head[5] == 2 { u16::from_be_bytes([low, high]) } else { u16::from_le_bytes([low, high]) };
+    head.starts_with(b"\x7fELF")
+        && match std::env::consts::ARCH {
+            "x86_64" => matches!(machine, 62 | 3),
+            "aarch64" => matches!(machine, 183 | 40),
+            // Of the others no list is kept; the kernel will say.
+            _ => true,
+        }
 }
 
 #[cfg(test)]

@@ -135,6 +135,52 @@ pub(crate) fn group_ids() -> io::Result<(u32, u32, u32)> {
     if result == 0 { Ok((real, effective, saved)) } else { Err(io::Error::last_os_error()) }
 }
 
+/// unshare(2) `CLONE_FS`: root and working directory are this process's own from here on.
+pub(crate) fn unshare_directories() -> io::Result<()> {
+    // SAFETY: a process of its own root and working directory; no memory and no descriptor is affected.
+    let result = unsafe { libc::unshare(libc::CLONE_FS) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// keyctl(2) `KEYCTL_JOIN_SESSION_KEYRING` without a name: the number of a new, empty session keyring.
+pub(crate) fn new_session_keyring() -> io::Result<i64> {
+    const KEYCTL_JOIN_SESSION_KEYRING: c_int = 1;
+    // SAFETY: the operation takes a name, and null for none.
+    let result =
+        unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, ptr::null::<c_char>()) };
+    if result >= 0 { Ok(result) } else { Err(io::Error::last_os_error()) }
+}
+
+/// keyctl(2) `KEYCTL_GET_KEYRING_ID`: the number of the session keyring, none being made.
+pub(crate) fn session_keyring() -> io::Result<i64> {
+    const KEYCTL_GET_KEYRING_ID: c_int = 0;
+    const KEY_SPEC_SESSION_KEYRING: c_int = -3;
+    // SAFETY: the operation takes plain numbers.
+    let result =
+        unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) };
+    if result >= 0 { Ok(result) } else { Err(io::Error::last_os_error()) }
+}
+
+/// getauxval(3) `AT_SECURE`.
+pub(crate) fn is_secure_execution() -> bool {
+    // SAFETY: the call takes a plain number.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// Sets what is done on SIGCHLD to the default, and gives what it was, for [`restore_child_signal`].
+pub(crate) fn default_child_signal() -> libc::sighandler_t {
+    // SAFETY: the default action runs no code of this program.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) }
+}
+
+/// Sets what is done on SIGCHLD back to what [`default_child_signal`] found.
+pub(crate) fn restore_child_signal(action: libc::sighandler_t) {
+    if action != libc::SIG_ERR {
+        // SAFETY: it is the action that was in force before, ignored or default or a handler that is still there.
+        unsafe { libc::signal(libc::SIGCHLD, action) };
+    }
+}
+
 /// unshare(2) for namespaces (not for `CLONE_FILES`, which would part descriptor tables under Rust's feet).
 pub(crate) fn unshare_namespaces(user: bool, mount: bool, network: bool) -> io::Result<()> {
     let mut flags = 0;

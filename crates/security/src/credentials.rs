@@ -55,13 +55,16 @@ pub struct Ids {
     pub filesystem: u32,
 }
 
-/// A directory as the kernel knows it, whatever its path is called: stat(2) `st_dev` and `st_ino`.
+/// A directory as the kernel knows it, whatever its path is called: device, inode and mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Directory {
     /// The device that holds it.
     pub device: u64,
     /// Its inode number there.
     pub inode: u64,
+    /// The mount that leads to it, statx(2) `STATX_MNT_ID`, since Linux 5.8; 0 before. The same directory on another
+    /// mount, read-only or without what is mounted below it, is another place.
+    pub mount: u64,
 }
 
 /// The securebits flags, capabilities(7) "The securebits flags", `linux/securebits.h`.
@@ -354,7 +357,7 @@ impl fmt::Display for Securebits {
 
 impl fmt::Display for Directory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "inode {} on device {:#x}", self.inode, self.device)
+        write!(f, "inode {} on device {:#x}, mount {}", self.inode, self.device, self.mount)
     }
 }
 

@@ -17,6 +17,7 @@ pub mod errno;
 pub mod execve;
 mod goal;
 pub mod identity;
+mod misplaced;
 pub mod moves;
 pub mod options;
 pub mod plan;

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use stepdown_conf::{Cause, Config, Finding, Place, Scope, Setting, Span, Text, Value, nearest, shown};
 
 use crate::identity::Identity;
+use crate::misplaced;
 use crate::options::{self, DEFAULT_IDENTITY, Form, Key, OPTIONS, SCOPE};
 use crate::policy::{BoundingSet, Nameless, Origin, Sourced};
 use crate::text::{self, CapState, TextError};
@@ -79,6 +80,9 @@ impl Request {
     }
 }
 
+/// `NGROUPS_MAX` since Linux 2.6.4.
+const MAX_GROUPS: usize = 65536;
+
 struct Reader<'a> {
     config: &'a Config,
     capability_count: u8,
@@ -88,13 +92,9 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn request(&mut self) -> Request {
         let mut request = Request::empty();
-        self.misplaced();
-        let root = self.config.root();
-        for scope in root.scopes().filter(|scope| scope.name().eq_ignore_ascii_case(SCOPE)) {
-            match scope.instance() {
-                Some(name) => self.named_instance(scope, &name),
-                None => self.scope(scope, &mut request),
-            }
+        self.findings.extend(misplaced::findings(self.config));
+        if let Some(scope) = self.config.root().scope(SCOPE, None) {
+            self.scope(scope, &mut request);
         }
         request
     }
@@ -134,6 +134,20 @@ impl<'a> Reader<'a> {
         let value = setting.current().value();
         if form == Form::Array {
             if let Some(items) = self.array(setting, value) {
+                if items.len() > MAX_GROUPS {
+                    let finding = Finding::error(
+                        "too-many-groups",
+                        Cause::Text,
+                        format!("{} names {} groups", setting.name(), items.len()),
+                    );
+                    self.findings.push(
+                        finding
+                            .at(self.config.place(setting.current().name_span()))
+                            .because(format!("a process has {MAX_GROUPS} at most, setgroups(2)"))
+                            .hint("name those that the server needs"),
+                    );
+                    return;
+                }
                 let mut list = Vec::new();
                 for item in items {
                     let place = self.config.place(item.span());
@@ -328,50 +342,6 @@ impl<'a> Reader<'a> {
             Some(name) => finding.hint(format!("did you mean {name}?")),
             None => finding.hint("what belongs to another program goes into a scope of its own"),
         });
-    }
-
-    fn named_instance(&mut self, scope: Scope<'a>, name: &str) {
-        let places: Vec<Place> = scope.definitions().map(|span| self.config.place(span)).collect();
-        for place in places {
-            self.findings.push(
-                Finding::error(
-                    "named-security",
-                    Cause::Text,
-                    format!("{SCOPE} takes no name, but is called `{}` here", shown(name)),
-                )
-                .at(place)
-                .because("a process has one identity, so there is one Security scope, without a name")
-                .hint("write `Security { ... }`; several of them are merged, option by option"),
-            );
-        }
-    }
-
-    /// Finds `Security` inside other scopes, where it would be passed over in silence. A stack of our own, so
-    /// that no depth of nesting can exhaust the thread's.
-    fn misplaced(&mut self) {
-        let mut open: Vec<Scope<'a>> =
-            self.config.root().scopes().filter(|scope| !scope.name().eq_ignore_ascii_case(SCOPE)).collect();
-        while let Some(outer) = open.pop() {
-            for scope in outer.scopes() {
-                if !scope.name().eq_ignore_ascii_case(SCOPE) {
-                    open.push(scope);
-                    continue;
-                }
-                for span in scope.definitions() {
-                    let finding = Finding::error(
-                        "nested-security",
-                        Cause::Text,
-                        format!("{SCOPE} stands inside the scope `{}`", outer.name()),
-                    );
-                    self.findings.push(
-                        finding
-                            .at(self.config.place(span))
-                            .because("it is valid at the top of the file only, since it is about the whole process")
-                            .hint("move it out of the scope, or close the scope before it"),
-                    );
-                }
-            }
-        }
     }
 
     fn origin(&self, setting: Setting<'a>) -> Origin {

@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use stepdown_conf::{Cause, Finding, Place, nearest};
+use stepdown_conf::{Cause, Finding, Place, nearest, shell_word};
 
 use crate::identity::Identity;
 use crate::options::SCOPE;
@@ -216,9 +216,9 @@ fn missing(kind: &str, name: &str, origin: &Origin, names: &[String]) -> Finding
         ),
     };
     let command = if kind == "user" {
-        format!("useradd --system --user-group {name}")
+        format!("useradd --system --user-group {}", shell_word(name))
     } else {
-        format!("groupadd --system {name}")
+        format!("groupadd --system {}", shell_word(name))
     };
     let meant = match (origin, nearest(name, names.iter().map(String::as_str))) {
         (Origin::Written { .. }, Some(near)) => format!("did you mean {near}? Otherwise "),

@@ -12,7 +12,7 @@ use std::process::{Child, Command};
 use stepdown_conf::{Cause, Finding};
 use stepdown_kernel::child::{self, Change, SpawnError};
 use stepdown_kernel::errno_of;
-use stepdown_kernel::program::{DEFAULT_PATH, Program};
+use stepdown_kernel::program::Program;
 use stepdown_security::credentials::Directory;
 use stepdown_security::plan::plan;
 use stepdown_security::policy::Policy;
@@ -27,6 +27,9 @@ use crate::transition::Transition;
 pub trait CommandExt {
     /// Starts the program as [`Command::spawn`] does, under the scope, proven. HOME, USER and LOGNAME follow the new
     /// user; of this process's descriptors, the child gets none but its standard streams.
+    ///
+    /// The program has to be named by an absolute path: the file that is looked at before has to be the one that is executed,
+    /// whatever the child's `PATH` and working directory. A command is good for one start: any later one fails.
     ///
     /// # Errors
     /// Everything that stands in the way. This process is unchanged then, and no program was started.
@@ -46,11 +49,10 @@ pub trait CommandExt {
 impl CommandExt for Command {
     fn spawn_under(&mut self, security: &Security) -> Result<Child, Error> {
         let name = self.get_program().to_owned();
-        let own =
-            self.get_envs().find(|(name, _)| *name == "PATH").map(|(_, value)| value.map(OsStr::to_owned));
-        let search = own.unwrap_or_else(|| std::env::var_os("PATH"));
-        let search = search.unwrap_or_else(|| DEFAULT_PATH.into());
-        let end = End::Spawn(name.as_bytes(), search.as_bytes());
+        if !name.as_bytes().starts_with(b"/") {
+            return Err(Error::refused(vec![not_absolute(&name)]));
+        }
+        let end = End::Spawn(name.as_bytes());
         let ready = prepare_request(
             &security.request,
             security.findings.clone(),
@@ -101,6 +103,12 @@ impl Change for StepDown {
         };
         transition.apply().map(drop).map_err(said)
     }
+}
+
+fn not_absolute(name: &OsStr) -> Finding {
+    Finding::error("program-not-absolute", Cause::Host, format!("{} is not an absolute path", name.to_string_lossy()))
+        .because("which file that is would depend on the child's PATH and working directory, and another could be looked at than executed")
+        .hint("name the program by its whole path")
 }
 
 fn not_started(name: &OsStr, error: &SpawnError) -> Finding {

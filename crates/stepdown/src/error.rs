@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use stepdown_conf::{Cause, Finding};
+use stepdown_conf::{Cause, Finding, shell_word};
 use stepdown_kernel::program::ProgramError;
 
 use crate::prepare::Refusal;
@@ -52,17 +52,23 @@ pub fn no_program(error: &ProgramError) -> Finding {
     use stepdown_security::errno::Errno;
     match error.errno {
         _ if error.detail.is_some() => finding
-            .because("a script is executed by the interpreter that its first line names; nothing has been changed")
-            .hint(format!("see `head -n 1 {path} | cat -A`: a path that is not there, or a line that ends in ^M")),
+            .because("a script is executed by the interpreter that its first line names, which is looked for in the new root directory if there is one; nothing has been changed")
+            .hint(format!("see `head -n 1 {0} | cat -A`: a path that is not there, or a line that ends in ^M", shell_word(path))),
         Errno::NOENT | Errno::NOTDIR if path.contains('/') => finding
             .because("there is no such file, in the new root directory if there is one; nothing has been changed")
-            .hint(format!("see `namei -l {path}`")),
+            .hint(format!("see `namei -l {0}`", shell_word(path))),
         Errno::NOENT => finding
             .because("no directory of PATH has it, in the new root directory if there is one; nothing has been changed")
             .hint("name it by its whole path"),
         Errno::ACCES => finding
             .because("it is not an executable file; nothing has been changed")
-            .hint(format!("see `ls -l {path}`")),
+            .hint(format!("see `ls -l {0}`", shell_word(path))),
+        Errno(8) => finding
+            .because("it is neither a binary of this machine nor a script that begins with #!; nothing has been changed")
+            .hint("add a first line such as #!/bin/sh, or name its interpreter, and it as the interpreter's argument"),
+        Errno::AGAIN => finding
+            .because("somebody holds a lease on the file, or replaced it meanwhile, and what was not looked at is not executed")
+            .hint(format!("try again; see `lsof {0}`", shell_word(path))),
         _ => finding.because("nothing has been changed").hint("see execve(2), section ERRORS"),
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use stepdown_conf::{Cause, Finding};
+use stepdown_conf::{Cause, Finding, shell_word};
 use stepdown_kernel::{errno_of, exec, host};
 use stepdown_security::errno::Errno;
 use stepdown_security::policy::Policy;
@@ -76,16 +76,16 @@ fn refused(path: &str, errno: Errno, ready: &Ready) -> Finding {
         }
         Errno::ACCES => finding
             .because(format!("user {user} may not execute it, or not search a directory on the way to it"))
-            .hint(format!("see `namei -l {path}`")),
+            .hint(format!("see `namei -l {0}`", shell_word(path))),
         Errno::NOENT => finding
             .because("it was there a moment ago, so what is missing is its interpreter or loader, in the new root directory if there is one")
-            .hint(format!("see `head -c 80 {path}` for a script, `ldd {path}` for a binary")),
+            .hint(format!("see `head -c 80 {0}` for a script, `ldd {0}` for a binary", shell_word(path))),
         Errno(8) => finding
             .because("it is neither a binary for this machine nor a script that begins with #!")
             .hint("add a first line such as #!/bin/sh"),
         Errno::PERM => finding
             .because("a file with capabilities that the bounding set does not allow, a mount without exec rights, or a security module")
-            .hint(format!("see `getcap {path}`")),
+            .hint(format!("see `getcap {0}`", shell_word(path))),
         _ => finding.because("so execve(2) has it").hint("see execve(2), section ERRORS"),
     }
 }

@@ -3,13 +3,14 @@
 //! Everything that can be refused is refused here: the text, the names, what this host allows, the program.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
-use stepdown_conf::{Cause, Config, Finding};
+use stepdown_conf::{Cause, Config, Finding, shell_word};
 use stepdown_kernel::observe::Witness;
 use stepdown_kernel::program::{self, Program, ProgramError};
-use stepdown_kernel::{accounts, descriptors, host};
+use stepdown_kernel::{accounts, descriptors, host, trust};
 use stepdown_security::capability::CapSet;
-use stepdown_security::credentials::{Credentials, Ids};
+use stepdown_security::credentials::{Credentials, Directory, Ids};
 use stepdown_security::plan::{Plan, findings_without_names, plan};
 use stepdown_security::policy::Policy;
 use stepdown_security::request::Request;
@@ -41,9 +42,8 @@ pub enum End<'a> {
     Execute(&'a [u8]),
     /// Some program is executed, which is not known yet.
     ExecuteSomething,
-    /// This program is executed by a child, which has one thread however many this process has; the second is its
-    /// search path.
-    Spawn(&'a [u8], &'a [u8]),
+    /// This program, an absolute path, is executed by a child, which has one thread however many this process has.
+    Spawn(&'a [u8]),
     /// The process goes on itself.
     Stay,
     /// Nothing will be done: what would be, if this program were executed. A process that is not root is looked at as if it
@@ -104,6 +104,10 @@ pub(crate) fn prepare_request(
     let root = match request.chroot.as_ref().map(|chroot| host::open_directory(&chroot.value)) {
         None => None,
         Some(Ok((root, directory))) => {
+            findings.extend(look_at_chroot(request, &situation, directory));
+            if findings.iter().any(Finding::is_error) {
+                return Err(Refusal::Findings(findings));
+            }
             situation.chroot = Some(Ok(directory));
             Some(root)
         }
@@ -123,11 +127,10 @@ pub(crate) fn prepare_request(
     };
     let program = match end {
         // With a chroot directory that can't be opened, there is nowhere to look.
-        End::Execute(name) | End::Forecast(Some(name)) if !matches!(situation.chroot, Some(Err(_))) => {
+        End::Execute(name) | End::Spawn(name) | End::Forecast(Some(name))
+            if !matches!(situation.chroot, Some(Err(_))) =>
+        {
             Some(program::find(name, &search_path(), root.as_ref().map(AsFd::as_fd)))
-        }
-        End::Spawn(name, search) if !matches!(situation.chroot, Some(Err(_))) => {
-            Some(program::find(name, search, root.as_ref().map(AsFd::as_fd)))
         }
         _ => None,
     };
@@ -194,9 +197,60 @@ pub(crate) fn look_around(
         start = as_root(start);
     }
     let facts = host::facts(&witness, capability_count).map_err(no_proof)?;
-    let terminal_injection =
-        descriptors.iter().any(|descriptor| descriptor.terminal) && host::terminal_injection();
+    let terminal_injection = (descriptors.iter().any(|descriptor| descriptor.terminal)
+        || host::has_controlling_terminal())
+        && host::terminal_injection();
     Ok((witness, Situation { facts, start, chroot: None, descriptors, terminal_injection }))
+}
+
+/// Whether the directory of `Chroot` is where it seems to be, and will stay so: nobody else may change what the path leads to,
+/// and it may not lead back to where the process is.
+fn look_at_chroot(request: &Request, situation: &Situation, directory: Directory) -> Option<Finding> {
+    let chroot = request.chroot.as_ref()?;
+    let path = &chroot.value;
+    let place = chroot.origin.place();
+    if directory == situation.start.root && path != "/" {
+        return Some(
+            Finding::error(
+                "chroot-nowhere",
+                Cause::Host,
+                format!("{path} is the root directory that the process has already"),
+            )
+            .because("a link on the way, or the path itself, leads back to it")
+            .hint(format!("see `namei -l {}`; to enter none, leave Chroot out or write /", shell_word(path)))
+            .at_if(place),
+        );
+    }
+    if !trust::is_privileged() {
+        return None;
+    }
+    match trust::way(Path::new(path)) {
+        // It was opened a moment ago; what is wrong with it now is said where it is used.
+        Err(_) => None,
+        Ok(Err(untrusted)) => Some(
+            Finding::error(
+                "chroot-not-trusted",
+                Cause::Host,
+                format!(
+                    "{path} is not trusted as the root directory because of {}: {}",
+                    untrusted.what.display(),
+                    untrusted.how
+                ),
+            )
+            .because("whoever can change what the path leads to decides what the server is locked into")
+            .hint(format!("chown root {0} && chmod go-w {0}", shell_word(&untrusted.what.to_string_lossy())))
+            .at_if(place),
+        ),
+        Ok(Ok(status)) => {
+            let how = trust::writable_by_others(&status, true)?;
+            Some(
+                Finding::warning("chroot-writable", Cause::Host, format!("{path} is not root's alone: {how}"))
+                    .because("whoever can write to the root directory can put a library or an account into it that the server takes for the system's")
+                    .hint(format!("chown root {0} && chmod go-w {0}", shell_word(path)))
+                    .at_if(place),
+            )
+        }
+    }
 }
 
 /// The same process, had it been started as root.

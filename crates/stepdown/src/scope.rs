@@ -202,6 +202,7 @@ impl Planned {
     /// A step that failed, or a state that differs. Then [`Error::is_unchanged`] is false, the process is somewhere between
     /// the two, and the only right thing to do is to exit.
     pub fn apply(self) -> Result<Proof, Error> {
+        // With `self` goes everything that the plan held open.
         transition::apply(&self.ready).map_err(|finding| Error::half_way(*finding))
     }
 }

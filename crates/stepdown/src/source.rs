@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use stepdown_conf::{Cause, Config, Finding, LoadError, Loaded, Loader, node_name, search_path};
+use stepdown_conf::{Cause, Config, Finding, LoadError, Loaded, Loader, node_name, search_path, shell_word};
 use stepdown_kernel::files::{self, Contents, ReadError, Trust};
 use stepdown_kernel::host;
 
@@ -23,7 +23,20 @@ pub const SEARCH_PATH_VARIABLES: [&str; 2] = ["STEPDOWN_CONF_PATH", "EC_CONF_SEA
 /// Everything that is wrong with the files, at least one finding an error. Where there is no main file at all, one
 /// finding with the code `no-configuration`.
 pub fn load(file: Option<&Path>) -> Result<Config, Vec<Finding>> {
-    let path = path();
+    if host::is_secure_execution() {
+        return Err(vec![
+            Finding::error(
+                "set-id-stepdown",
+                Cause::Host,
+                "this program was given rights by its own file: set-id bits or capabilities",
+            )
+            .because(
+                "whoever starts it names the configuration, and would decide what is done with these rights",
+            )
+            .hint("take them off (chmod ug-s, setcap -r), and have root start it"),
+        ]);
+    }
+    let path = path()?;
     match file {
         Some(file) => {
             let Some(name) = file.to_str() else {
@@ -44,12 +57,29 @@ pub fn load(file: Option<&Path>) -> Result<Config, Vec<Finding>> {
 }
 
 /// The directories that files are looked for in, first hit wins.
-#[must_use]
-pub fn path() -> Vec<String> {
-    let replaced = SEARCH_PATH_VARIABLES
+///
+/// # Errors
+/// A variable whose value is not UTF-8: places in files are reported by name.
+pub fn path() -> Result<Vec<String>, Vec<Finding>> {
+    let set = SEARCH_PATH_VARIABLES
         .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-    search_path(CONFIGURATION_DIRECTORY, node_name(&host::name()), replaced.as_deref())
+        .find_map(|name| Some((name, std::env::var_os(name).filter(|value| !value.is_empty())?)));
+    let replaced = match set.map(|(name, value)| (name, value.into_string())) {
+        Some((name, Err(_))) => {
+            return Err(vec![
+                Finding::error(
+                    "name-not-utf-8",
+                    Cause::Host,
+                    format!("the value of {name} is not valid UTF-8"),
+                )
+                .because("it names the directories of the configuration, and none of them is guessed")
+                .hint("rename the directories"),
+            ]);
+        }
+        Some((_, Ok(value))) => Some(value),
+        None => None,
+    };
+    Ok(search_path(CONFIGURATION_DIRECTORY, node_name(&host::name()), replaced.as_deref()))
 }
 
 /// Gives crate `conf` the files it asks for, read as [`files::read`] reads.
@@ -95,7 +125,7 @@ fn refused(path: &str, error: ReadError) -> LoadError {
         ReadError::System(what, error) => (
             format!("failed to {what} {path}: {}", words(&error)),
             None,
-            Some(format!("see `namei -l {path}`")),
+            Some(format!("see `namei -l {0}`", shell_word(path))),
         ),
         ReadError::NotRegular(kind) => (
             format!("{path} is {kind}, not a file"),
@@ -115,7 +145,11 @@ fn refused(path: &str, error: ReadError) -> LoadError {
                 format!("{path} is not trusted because of {what}: {how}")
             };
             let why = "this process is root, and whoever can change the file decides what root does";
-            (message, Some(why.to_owned()), Some(format!("chown root {what} && chmod go-w {what}")))
+            (
+                message,
+                Some(why.to_owned()),
+                Some(format!("chown root {0} && chmod go-w {0}", shell_word(&what.to_string()))),
+            )
         }
     };
     LoadError::Refused { message, why, hint }

@@ -104,7 +104,7 @@ pub fn of_text(name: &str, bytes: &[u8]) -> Result<Status, Vec<Finding>> {
 /// The state of a status, with what a status does not show taken to be untouched.
 #[must_use]
 pub fn credentials(status: Status, securebits: Securebits) -> Credentials {
-    let nowhere = Directory { device: 0, inode: 0 };
+    let nowhere = Directory { device: 0, inode: 0, mount: 0 };
     Credentials {
         uid: status.uid,
         gid: status.gid,

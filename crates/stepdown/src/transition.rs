@@ -63,6 +63,25 @@ impl Transition<'_> {
                 )
             })?;
         }
+        if self.root.is_some() {
+            if self.passed.is_none() {
+                self.no_way_out()?;
+            }
+            perform::own_directories().map_err(|errno| {
+                failure(
+                    "directories-shared",
+                    format!("root and working directory could not be made this process's own: unshare answered {errno}"),
+                )
+            })?;
+        }
+        if self.plan.start.uid.real != self.plan.end.uid.real {
+            perform::leave_session_keyring().map_err(|errno| {
+                failure(
+                    "keyring-kept",
+                    format!("the session keyring could not be left: keyctl answered {errno}"),
+                )
+            })?;
+        }
         let total = self.plan.steps.len();
         for (index, planned) in self.plan.steps.iter().enumerate() {
             perform::perform(&planned.step, self.root.map(AsFd::as_fd)).map_err(|errno| {
@@ -99,9 +118,30 @@ impl Transition<'_> {
         Ok(Proof { state, threads, descriptors, attempts: self.plan.attempts.clone() })
     }
 
+    /// That nothing was opened on a directory since the plan was made: it would lead out of the new root directory, and a
+    /// process that goes on itself keeps it.
+    fn no_way_out(&self) -> Result<(), Box<Finding>> {
+        let own = self.own_descriptors();
+        let open = descriptors::directories_above_standard().map_err(|error| unreadable(&error))?;
+        match open.iter().find(|descriptor| !own.contains(&descriptor.number)) {
+            None => Ok(()),
+            Some(descriptor) => Err(failure(
+                "directory-left-open",
+                format!(
+                    "descriptor {} is a directory, and would lead out of the new root directory",
+                    descriptor.number
+                ),
+            )),
+        }
+    }
+
+    /// What this transition itself holds open.
+    fn own_descriptors(&self) -> Vec<i32> {
+        self.witness.descriptors().into_iter().chain(self.root.map(AsRawFd::as_raw_fd)).collect()
+    }
+
     fn proven_descriptors(&self, passed: &[PassedDescriptor]) -> Result<Vec<i32>, Box<Finding>> {
-        let own: Vec<i32> =
-            self.witness.descriptors().into_iter().chain(self.root.map(AsRawFd::as_raw_fd)).collect();
+        let own = self.own_descriptors();
         let open = descriptors::open_after_exec(self.witness.process(), passed, &own)
             .map_err(|error| unreadable(&error))?;
         let expected: Vec<i32> = passed.iter().map(|descriptor| descriptor.number).collect();

@@ -105,7 +105,7 @@ fn a_runtime_with_threads_starts_after_stepping_down() {
 
 #[test]
 fn a_child_of_a_program_with_threads_runs_under_the_scope() {
-    let script = "exec 7</; \"$0\" ecuser sh -c 'cat /proc/self/status; id -u; id -G; echo $HOME $USER $LOGNAME; ls /proc/self/fd'";
+    let script = "exec 7</; \"$0\" ecuser /bin/sh -c 'cat /proc/self/status; id -u; id -G; echo $HOME $USER $LOGNAME; ls /proc/self/fd'";
     let Some(output) = run("spawn", script) else { return };
     let text = out(&output);
     for line in [
@@ -121,11 +121,11 @@ fn a_child_of_a_program_with_threads_runs_under_the_scope() {
 
 #[test]
 fn a_child_that_cannot_be_is_refused_before_the_fork() {
-    let Some(output) = run("spawn", "\"$0\" nosuch true") else { return };
+    let Some(output) = run("spawn", "\"$0\" nosuch /bin/true") else { return };
     assert!(!output.status.success());
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("there is no user `nosuch`"), "{text}");
-    let Some(output) = run("spawn", "\"$0\" ecuser nosuchprogram") else { return };
+    let Some(output) = run("spawn", "\"$0\" ecuser /bin/nosuchprogram") else { return };
     assert!(String::from_utf8_lossy(&output.stderr).contains("nosuchprogram: ENOENT"));
 }
 
@@ -134,7 +134,7 @@ fn a_call_that_lies_in_the_child_is_found_out_and_named() {
     if !Path::new("/usr/bin/strace").exists() {
         return skip("strace is not installed");
     }
-    let script = "strace -f -qq -o log -e trace=setgroups -e inject=setgroups:retval=0 \"$0\" ecuser sh -c 'echo it ran'";
+    let script = "strace -f -qq -o log -e trace=setgroups -e inject=setgroups:retval=0 \"$0\" ecuser /bin/sh -c 'echo it ran'";
     let Some(output) = run("spawn", script) else { return };
     assert!(!output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");

@@ -133,6 +133,11 @@ fn right(call: &Call, fault: Fault, range: Range) -> Right {
         ("execve", Fault::Success) => return Right::Refused(&["reported success"]),
         // Memory, and closing a descriptor of its own that execve(2) would close: no part of the state.
         ("brk" | "mmap" | "munmap" | "mremap" | "madvise" | "close", _) => return Right::RefusedOrSame,
+        ("unshare", Fault::Error(_)) => return Right::Refused(&["unshare answered"]),
+        // Here nobody shares the directories, so that there is nothing to be seen of it.
+        ("unshare", Fault::Success) => return Right::RefusedOrSame,
+        // The number of the keyring that is answered is compared with that of the one that is then there.
+        ("keyctl", _) => return Right::Refused(&["the session keyring could not be left"]),
         // Answers of kernels before 5.9 and 5.11, for which there is another way.
         ("close_range", Fault::Error("ENOSYS" | "EINVAL")) => return Right::RefusedOrSame,
         _ => {}

@@ -215,7 +215,7 @@ fn what_no_kernel_executes_is_126() {
         not_executed(
             &done,
             126,
-            &[&format!("./{name} was not executed: ENOEXEC"), "neither a binary for this machine"],
+            &[&format!("./{name}: ENOEXEC"), "neither a binary of this machine", "nothing has been changed"],
         );
     }
 }

@@ -102,7 +102,7 @@ impl Record {
     /// The process it tells of.
     pub(crate) fn process(&self) -> Process {
         let ids = |ids: [u32; 4]| Ids { real: ids[0], effective: ids[1], saved: ids[2], filesystem: ids[3] };
-        let directory = |[device, inode, _]: [u64; 3]| Directory { device, inode };
+        let directory = |[device, inode, mount]: [u64; 3]| Directory { device, inode, mount };
         let credentials = Credentials {
             uid: ids(self.uid),
             gid: ids(self.gid),

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use stepdown_conf::{Cause, Finding};
+use stepdown_conf::{Cause, Finding, shell_word};
 
 use crate::credentials::{Credentials, words_of_set};
 use crate::errno::Errno;
@@ -67,7 +67,7 @@ pub(crate) fn of_execve(
     findings.push(if file.capabilities.is_some() {
         finding
             .because(format!("{}, and execve(2) of such a file empties the ambient set and gives the file's instead", has(file)))
-            .hint(format!("take them off (setcap -r {}), or have the file list the same as Capabilities", file.path))
+            .hint(format!("take them off (setcap -r {}), or have the file list the same as Capabilities", shell_word(&file.path)))
     } else {
         finding
             .because("root gets nothing at execve(2) where the securebit noroot is set, and this process was started with it locked")
@@ -97,7 +97,7 @@ pub(crate) fn of_file_capabilities(
     ))
     .hint(format!(
         "retain {missing} in Capabilities, or take it off the file (setcap -r {})",
-        file.path
+        shell_word(&file.path)
     ))
     .at_if(policy.capabilities.as_ref().and_then(|capabilities| capabilities.origin.place()))
 }

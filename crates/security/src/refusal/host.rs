@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use stepdown_conf::{Cause, Finding, Place};
+use stepdown_conf::{Cause, Finding, Place, shell_word};
 
 use crate::capability::{CapSet, Capability};
 use crate::credentials::{Securebits, words_of_ids, words_of_set};
@@ -34,9 +34,9 @@ pub(crate) fn of_host(scope: &Nameless<'_>, situation: &Situation) -> Vec<Findin
             format!("{path} can't become the root directory: {errno}"),
         );
         let hint = if errno == Errno::NOENT {
-            format!("create it (`mkdir -p {path}`) with what the server needs inside")
+            format!("create it (`mkdir -p {0}`) with what the server needs inside", shell_word(path))
         } else {
-            format!("see `namei -l {path}`")
+            format!("see `namei -l {0}`", shell_word(path))
         };
         findings.push(
             finding

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod execve;
+mod misplaced;
 mod plan;
 mod plan_refused;
 mod request;

@@ -14,8 +14,8 @@ use stepdown_security::text;
 pub(crate) const COUNT: u8 = 41;
 
 /// The root directory that everything begins in, and that of `Chroot`.
-pub(crate) const ROOT: Directory = Directory { device: 1, inode: 2 };
-pub(crate) const JAIL: Directory = Directory { device: 1, inode: 77 };
+pub(crate) const ROOT: Directory = Directory { device: 1, inode: 2, mount: 3 };
+pub(crate) const JAIL: Directory = Directory { device: 1, inode: 77, mount: 3 };
 
 /// The capabilities that docker gives.
 pub(crate) const DOCKER: &str = "cap_chown,cap_dac_override,cap_fowner,cap_fsetid,cap_kill,cap_setgid,cap_setuid,cap_setpcap,\

@@ -111,7 +111,7 @@ fn eval_goes_outwards_and_then_to_the_default() {
 
 #[test]
 fn the_defaults_hold_without_any_scope_and_are_what_a_request_reads() {
-    let none = config("user = other\n");
+    let none = config("Domain \"x\" { user = other }\n");
     let answer = |name: &str| said(eval(&none, &words(&["Security", name])), &none);
     assert_eq!(answer("user"), "User = ecuser\n");
     assert_eq!(answer("group"), "Group = ecuser\n");

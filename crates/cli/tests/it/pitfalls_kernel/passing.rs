@@ -57,9 +57,11 @@ fn the_sockets_of_socket_activation_reach_the_program() {
     assert_eq!(descriptors(&node, ours, "", open), "0 1 2 3 4");
     let anothers = "export LISTEN_FDS=2 LISTEN_PID=1;";
     assert_eq!(descriptors(&node, anothers, "", open), "0 1 2");
-    for odd in ["-2", "x", "''", "0"] {
-        let before = format!("export LISTEN_FDS={odd} LISTEN_PID=$$;");
-        assert_eq!(descriptors(&node, &before, "", open), "0 1 2", "{odd}");
+    assert_eq!(descriptors(&node, "export LISTEN_FDS=0 LISTEN_PID=$$;", "", open), "0 1 2");
+    // Sockets that are meant for this process must not be closed in silence because their count can't be read.
+    for odd in ["-2", "x", "''", "4294967297"] {
+        let script = format!("LISTEN_FDS={odd} LISTEN_PID=$$ exec $STEPDOWN run -c server.conf -- id {open}");
+        sh(&node, &script).refused(&["LISTEN_FDS is meant for this process"]);
     }
 }
 
