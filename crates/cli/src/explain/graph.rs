@@ -92,7 +92,12 @@ fn chart(ready: &Ready) -> Chart {
 fn rows(ready: &Ready, columns: &[Column]) -> Vec<Row> {
     let known = CapSet::first(host::capability_count());
     let held = |state: &Credentials| sets(state).into_iter().fold(CapSet::EMPTY, CapSet::union);
-    let mut matter = columns.last().map_or(CapSet::EMPTY, |column| held(&column.state));
+    // A bounding set left as it was makes nothing stand out; one that was chosen does.
+    let mut matter = columns.last().map_or(CapSet::EMPTY, |column| {
+        let bounding = column.state.bounding;
+        let chosen = if bounding.len() * 2 < known.len() { bounding } else { CapSet::EMPTY };
+        chosen.union(column.state.permitted).union(column.state.inheritable).union(column.state.ambient)
+    });
     if let Some(asked) = &ready.policy.capabilities {
         matter = matter.union(asked.value.mentioned());
     }
