@@ -138,16 +138,28 @@ impl Rule {
         holds
     }
 
-    /// As above, and the opposite for the rule that [`broken`] is set to.
+    /// As above, and something else for the rule that is broken.
     #[cfg(stepdown_mutate)]
     pub(crate) fn when(self, holds: bool) -> bool {
-        holds != (broken::RULE.load(core::sync::atomic::Ordering::Relaxed) == self as usize)
+        use core::sync::atomic::Ordering::Relaxed;
+        if broken::RULE.load(Relaxed) != self as usize {
+            return holds;
+        }
+        match broken::HOW.load(Relaxed) {
+            0 => !holds,
+            1 => false,
+            _ => true,
+        }
     }
 }
 
-/// For tests alone: built with `--cfg stepdown_mutate`, one rule at a time can be turned into its opposite.
+/// For tests alone: built with `--cfg stepdown_mutate`, one rule at a time can be broken.
 #[cfg(stepdown_mutate)]
 pub mod broken {
+    use core::sync::atomic::AtomicUsize;
+
     /// The place of the broken rule in `Rule::ALL`; none at first.
-    pub static RULE: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(usize::MAX);
+    pub static RULE: AtomicUsize = AtomicUsize::new(usize::MAX);
+    /// 0: it answers the opposite. 1: it never applies. 2: it always does.
+    pub static HOW: AtomicUsize = AtomicUsize::new(0);
 }

@@ -71,7 +71,7 @@ pub(crate) fn case(random: &mut Random, world: &World, place: &Place, start: &Pr
         take(&mut maker, step);
     }
     let jailed = moves.iter().any(|step| matches!(step, Move::Step(Step::Chroot { .. })));
-    let program = maker.random.percent(60).then(|| maker.program(!jailed));
+    let program = maker.random.percent(75).then(|| maker.program(!jailed));
     Case { moves, program, witness: maker.random.percent(5) }
 }
 
@@ -121,6 +121,16 @@ impl Maker<'_> {
 
     fn any(&mut self) -> Move {
         let kind = if self.random.percent(60) { Kind::User } else { Kind::Group };
+        for (kind, ids) in [(Kind::Group, self.state.gid), (Kind::User, self.state.uid)] {
+            if ids.filesystem != ids.effective && self.random.percent(30) {
+                // The effective id follows the filesystem id for once, which shows that each of them counts.
+                return if self.random.percent(50) {
+                    Move::SetDumpable(1)
+                } else {
+                    Move::SetRes(kind, [UNCHANGED, ids.filesystem, UNCHANGED])
+                };
+            }
+        }
         match self.random.below(40) {
             0..=2 => Move::Set(kind, self.id(kind)),
             3..=5 => Move::SetRe(kind, self.id(kind), self.id(kind)),

@@ -14,10 +14,13 @@
 
 mod case;
 mod generate;
+#[cfg(stepdown_mutate)]
+mod mutate;
 mod place;
 mod probe;
 mod raw;
 mod record;
+mod reporter;
 mod run;
 
 use std::ffi::CStr;
@@ -26,7 +29,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use run::{Setting, Summary};
 
-/// In the environment of the program that a case executes, which is this one.
+/// In the environment of the program that a case executes, which is this one where there is no smaller.
 pub(crate) const REPORT: &CStr = c"AGREE_REPORT=1";
 
 /// The cases that are always the same.

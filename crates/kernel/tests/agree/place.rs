@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use stepdown_security::credentials::{Directory, Facts, Features, IdMap};
 
-use crate::raw;
+use crate::{raw, reporter};
 
 /// The files that a worker changes and executes, and the directories it changes the root to.
 #[derive(Debug)]
@@ -57,13 +57,10 @@ pub(crate) fn mount_private() -> Result<PathBuf, String> {
         let _ = fs::create_dir("/proc");
         raw::mount(c"proc", c"/proc", 0).map_err(said("/proc"))?;
     }
-    // What is mounted over must not be where this program is, which is copied from.
-    let mut program = Vec::new();
-    let name = std::env::args_os().next().unwrap_or_default();
-    File::open("/proc/self/exe")
-        .or_else(|_| File::open(&name))
-        .and_then(|mut file| file.read_to_end(&mut program))
-        .map_err(|error| format!("this program: {error}"))?;
+    let program = match reporter::reporter() {
+        Some(program) => program,
+        None => own_program().map_err(|error| format!("this program: {error}"))?,
+    };
     let base = PathBuf::from("/tmp");
     let _ = fs::create_dir(&base);
     raw::mount(c"tmpfs", c"/tmp", 0).map_err(said("a tmpfs"))?;
@@ -77,6 +74,14 @@ pub(crate) fn mount_private() -> Result<PathBuf, String> {
             .map_err(|error| error.to_string())?;
     }
     Ok(base)
+}
+
+/// This program itself, read before anything is mounted over it.
+fn own_program() -> std::io::Result<Vec<u8>> {
+    let name = std::env::args_os().next().unwrap_or_default();
+    let mut program = Vec::new();
+    File::open("/proc/self/exe").or_else(|_| File::open(name))?.read_to_end(&mut program)?;
+    Ok(program)
 }
 
 impl Place {

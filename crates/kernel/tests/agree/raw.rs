@@ -1,4 +1,4 @@
-//! The bare system calls of the test, and all of its unsafe code: what has to be done to a process of one thread without
+//! The bare system calls of the test, and all of its unsafe code but the program of `reporter`: what has to be done to a process of one thread without
 //! the C library's help, which changes the ids of all threads and remembers some of them.
 //!
 //! Each function turns its arguments into numbers and the answer into a result; nothing else happens here.

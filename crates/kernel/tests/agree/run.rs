@@ -96,14 +96,26 @@ impl Bench {
         summary
     }
 
-    fn case(&self, seed: u64, number: u64, worker: usize) -> (usize, Case) {
+    /// How many processes work at a time.
+    #[cfg(stepdown_mutate)]
+    pub(crate) fn workers(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The case of that number, and the world it happens in.
+    pub(crate) fn case(&self, seed: u64, number: u64, worker: usize) -> (usize, Case) {
         let mut random = Random::new(seed, number);
         let index = [0, 0, 0, 1, 2][random.below(5) as usize];
         let (world, start) = &self.worlds[index];
         (index, case(&mut random, world, &self.places[worker], start))
     }
 
-    fn disagreement(&self, world: usize, case: &Case, worker: usize) -> Option<(usize, Vec<String>)> {
+    pub(crate) fn disagreement(
+        &self,
+        world: usize,
+        case: &Case,
+        worker: usize,
+    ) -> Option<(usize, Vec<String>)> {
         let (world, start) = &self.worlds[world];
         case.disagreement(world, &self.places[worker], start)
     }
@@ -140,7 +152,7 @@ impl Bench {
     }
 
     /// Runs `work` in a process per place, and gives what each has written.
-    fn by_workers(&self, work: impl Fn(usize, &mut dyn Write)) -> Vec<String> {
+    pub(crate) fn by_workers(&self, work: impl Fn(usize, &mut dyn Write)) -> Vec<String> {
         let _ = std::io::stdout().flush();
         let started: Vec<_> = (0..self.places.len())
             .map(|worker| {

@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod execve;
-mod misplaced;
 mod plan;
 mod plan_refused;
 mod request;
 mod request_refused;
 mod resolve;
 mod rules;
+mod rules_moves;
 mod states;
