@@ -148,13 +148,22 @@ impl Asked {
         let search =
             std::env::var_os("PATH").map_or_else(|| program::DEFAULT_PATH.into(), OsStringExt::into_vec);
         // A relative path is meant where this command is typed; inside another root directory it would begin at the top.
-        let own = std::fs::canonicalize("/proc/self/cwd")
+        let here = std::fs::canonicalize("/proc/self/cwd")
             .ok()
-            .filter(|_| name.contains(&b'/') && !name.starts_with(b"/"))
-            .map(|directory| [directory.as_os_str().as_bytes(), b"/", name].concat());
-        let name = own.as_deref().unwrap_or(name);
-        let program = program::find(name, &search, root.map(AsFd::as_fd))
+            .filter(|_| root.is_some() && name.contains(&b'/') && !name.starts_with(b"/"))
+            .map(|directory| [directory.as_os_str().as_bytes(), b"/"].concat());
+        let path = here.as_ref().map(|here| [here, name].concat());
+        let mut program = program::find(path.as_deref().unwrap_or(name), &search, root.map(AsFd::as_fd))
             .map_err(|error| Box::new(no_program(&error)))?;
+        // It is called what it was called by whoever asked.
+        if let Some(here) = here.as_deref().and_then(|here| std::str::from_utf8(here).ok()) {
+            for file in [Some(&mut program.file), program.script.as_mut()].into_iter().flatten() {
+                if let Some(typed) = file.path.strip_prefix(here) {
+                    file.path = typed.to_owned();
+                }
+            }
+            program.path = std::ffi::CString::new(name).unwrap_or(program.path);
+        }
         Ok(Found { program, elsewhere: root.is_none() })
     }
 

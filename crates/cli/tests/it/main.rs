@@ -25,6 +25,7 @@ mod man;
 mod package;
 mod pitfalls_kernel;
 mod pitfalls_launchers;
+mod questions;
 mod real_chroot;
 mod real_cluster;
 mod real_exec;

@@ -133,7 +133,7 @@ const NOSUID: &str =
 
 fn suid_mount(file: &ProgramFile) -> String {
     format!(
-        "put a copy on another mount, or take the option off: `mount -o remount,suid`; see `findmnt -T {}`",
+        "put a copy on another mount, or remount that one with the option suid; see `findmnt -T {}`",
         file.path
     )
 }

@@ -215,7 +215,12 @@ fn network(case: Case<'_>, findings: &mut Vec<Finding>) {
             Finding::warning(
                 "network-of-another-namespace",
                 Cause::Host,
-                format!("{} of its has no effect on its network: it may not bind ports below {} there", few(about), limit(case)),
+                format!(
+                    "{} {} no effect in its network: it may not bind ports below {} there",
+                    few(about),
+                    if about.len() == 1 { "has" } else { "have" },
+                    limit(case)
+                ),
             )
             .because(format!("{rule}, and that is not its own but one above or beside it, user_namespaces(7)"))
             .hint(
