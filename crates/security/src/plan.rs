@@ -1,7 +1,7 @@
 //! From a [`Policy`] and the [`Situation`] of a process to the list of steps that leads to the state asked for.
 //!
 //! Every step's outcome is predicted, and a plan whose last state is not exactly the state asked for is not given
-//! out. The order of the steps is [`crate::goal`]'s, the words of a refusal are [`crate::refusal`]'s.
+//! out. The order of the steps is `goal`'s, the words of a refusal are `refusal`'s.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
