@@ -7,6 +7,8 @@
 //! rest of a transition. Not for: shadow passwords, or changing anything.
 
 use std::cell::OnceCell;
+use std::ffi::CStr;
+use std::io;
 
 use rustix::fs::{Access, access};
 
@@ -146,15 +148,19 @@ impl Etc {
     }
 
     fn passwd(&self) -> Option<&str> {
-        self.passwd
-            .get_or_init(|| files::text(c"/etc/passwd").ok().filter(|text| plain(text, 7, &[2, 3])))
-            .as_deref()
+        self.passwd.get_or_init(|| contents(c"/etc/passwd").filter(|text| plain(text, 7, &[2, 3]))).as_deref()
     }
 
     fn group(&self) -> Option<&str> {
-        self.group
-            .get_or_init(|| files::text(c"/etc/group").ok().filter(|text| plain(text, 4, &[2])))
-            .as_deref()
+        self.group.get_or_init(|| contents(c"/etc/group").filter(|text| plain(text, 4, &[2]))).as_deref()
+    }
+}
+
+/// A file that is not there, as in an image without accounts, has no entries; of one that can't be read nothing is known.
+fn contents(path: &CStr) -> Option<String> {
+    match files::text(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(String::new()),
+        text => text.ok(),
     }
 }
 

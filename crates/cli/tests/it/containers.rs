@@ -190,7 +190,9 @@ impl Engine {
         fs::set_permissions(&conf, fs::Permissions::from_mode(0o644)).unwrap();
         // As an engine unpacks an image for a user namespace: the files belong to the container's root.
         let owner = container.mapped.unwrap_or(0);
-        chown(&conf, Some(owner), Some(owner)).unwrap();
+        for path in [&conf, &self.bundle.join("rootfs/etc"), &self.bundle.join("rootfs")] {
+            chown(path, Some(owner), Some(owner)).unwrap();
+        }
         let config = container.configuration(arguments).to_string();
         fs::write(self.bundle.join("config.json"), config).unwrap();
         let mut runc = self.node.command("runc");
