@@ -43,13 +43,14 @@ const STARTS: [&str; 9] = [
 
 /// Explains what a process is about to execute, lets it, and prints both.
 fn both(node: &Node, start: &str, program: &str) -> (Value, Done) {
-    // The one that asks is root and outside; the one that is asked about waits for the answer, but not for ever.
+    // The one that asks is root and outside; the one that is asked about waits for the answer, but not for ever. It is looked at
+    // when its shell has come as far as to start a program: at its own start it may give up the effective user id.
     let script =
         format!("for i in $(seq 1000); do [ -e go ] && exec ./{program} /proc/self/status; sleep 0.01; done");
     node.file("start.sh", &script);
     let done = node.sh(&format!(
         "rm -f go; {start} sh start.sh >out 2>err & \
-         until [ \"$(tr '\\0' ' ' </proc/$!/cmdline)\" = 'sh start.sh ' ]; do kill -0 $! || {{ cat err >&2; exit 9; }}; sleep 0.01; done; \
+         until [ \"$(tr '\\0' ' ' </proc/$!/cmdline)\" = 'sh start.sh ' ] && [ -n \"$(cat /proc/$!/task/$!/children)\" ]; do kill -0 $! || {{ cat err >&2; exit 9; }}; sleep 0.01; done; \
          $STEPDOWN explain --format json --pid $! -- ./{program}; touch go; wait $!; status=$?; echo; echo \"@@@@$status\"; cat out err"
     ));
     let (answer, rest) = done.out.split_once("\n@@@@").unwrap_or_else(|| panic!("{done:?}"));
