@@ -12,9 +12,8 @@ use rustix::fs::{
     Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fgetxattr, fstat, fstatvfs, getxattr, openat,
     openat2,
 };
-use stepdown_security::capability::CapSet;
 use stepdown_security::errno::Errno;
-use stepdown_security::execve::{FileCapabilities, ProgramFile};
+use stepdown_security::execve::{Attribute, FileCapabilities, ProgramFile};
 
 use crate::errno_of;
 
@@ -183,23 +182,8 @@ fn parsed_attribute(
 }
 
 fn parse_file_capabilities(bytes: &[u8]) -> Option<FileCapabilities> {
-    let word = |index: usize| {
-        let bytes = bytes.get(index * 4..index * 4 + 4)?;
-        Some(u64::from(u32::from_le_bytes(bytes.try_into().ok()?)))
-    };
-    let magic = word(0)?;
-    let effective = magic & 1 != 0;
-    let (permitted, inheritable) = match (magic >> 24, bytes.len()) {
-        (1, 12) => (word(1)?, word(2)?),
-        (2, 20) => (word(1)? | word(3)? << 32, word(2)? | word(4)? << 32),
-        (3, 24) if word(5)? == 0 => (word(1)? | word(3)? << 32, word(2)? | word(4)? << 32),
-        _ => return None,
-    };
-    Some(FileCapabilities {
-        permitted: CapSet::from_bits(permitted),
-        inheritable: CapSet::from_bits(inheritable),
-        effective,
-    })
+    let attribute = Attribute::parse(bytes)?;
+    attribute.root.is_none_or(|root| root == 0).then_some(attribute.capabilities)
 }
 
 /// The interpreter that the first line of a script names, execve(2) "Interpreter scripts"; `None` for a binary of this

@@ -9,6 +9,7 @@ use stepdown_kernel::host;
 use stepdown_kernel::observe::Status;
 
 use super::Evidence;
+use crate::table::{self, Held};
 
 /// The evidence for a person.
 pub(crate) fn text(evidence: &Evidence, sound: bool, colour: bool) -> String {
@@ -51,8 +52,8 @@ pub(crate) fn json(evidence: &Evidence, sound: bool) -> Value {
         "sound": sound,
         "place": evidence.place.words,
         "scope": evidence.place.scope(),
-        "before": state(&evidence.before),
-        "after": state(&evidence.after),
+        "before": table::json(&Held::from(&evidence.before)),
+        "after": table::json(&Held::from(&evidence.after)),
         "served": evidence.greeting,
         "tried": tried,
         "without_capability": evidence.without,
@@ -89,23 +90,6 @@ fn set(set: CapSet) -> String {
     } else {
         words_of_set(set)
     }
-}
-
-fn state(status: &Status) -> Value {
-    let set =
-        |set: CapSet| set.iter().map(|capability| Value::String(capability.to_string())).collect::<Value>();
-    let ids = |ids: Ids| json!([ids.real, ids.effective, ids.saved, ids.filesystem]);
-    json!({
-        "user": ids(status.uid),
-        "group": ids(status.gid),
-        "groups": status.groups,
-        "permitted": set(status.permitted),
-        "effective": set(status.effective),
-        "inheritable": set(status.inheritable),
-        "bounding": set(status.bounding),
-        "ambient": set(status.ambient),
-        "no_new_privs": status.no_new_privs,
-    })
 }
 
 /// An item of a list, broken at 90 columns.
