@@ -1,12 +1,13 @@
 //! The part of Stepdown that talks to Linux, and the only one.
 //!
-//! It performs steps ([`perform`]), reads the kernel's own account of what came of them ([`observe`]), asks the
-//! system's name service ([`accounts`]), finds out facts of this host ([`host`]), looks at program files
-//! ([`program`]), descriptors ([`descriptors`]), configuration files ([`files`]) and other processes ([`processes`];
-//! as the [`subject`] of a question in the terms of its own namespace), and executes ([`exec`]).
+//! It performs steps ([`perform`]), on every thread of a process where there are several ([`threads`]), reads the kernel's
+//! own account of what came of them ([`observe`]), asks the system's name service ([`accounts`]), finds out facts of this
+//! host ([`host`]), looks at program files ([`program`]), descriptors ([`descriptors`]), configuration files ([`files`])
+//! and other processes ([`processes`]; as the [`subject`] of a question in the terms of its own namespace), and executes
+//! ([`exec`]).
 //! Not for: deciding anything. What is to be done comes as a plan of crate `stepdown-security`.
 //!
-//! All unsafe code of the project is in the private module `sys`.
+//! All unsafe code of the project is in the private module `sys` and in the one below it.
 
 pub mod accounts;
 pub mod child;
@@ -24,6 +25,7 @@ pub mod program;
 pub mod subject;
 mod sys;
 pub mod terminal;
+pub mod threads;
 pub mod trust;
 
 use stepdown_security::errno::Errno;

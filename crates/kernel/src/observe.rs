@@ -72,6 +72,14 @@ impl Witness {
         [self.process.as_raw_fd(), self.status.as_raw_fd()]
     }
 
+    /// How many threads the process has.
+    ///
+    /// # Errors
+    /// What reading `/proc` answered, and a status that can't be made sense of.
+    pub fn thread_count(&self) -> io::Result<u32> {
+        Ok(Status::read(&self.status, "/proc/self/status")?.threads)
+    }
+
     /// The status of every thread of the process, that of its first thread first.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Takes the steps of a plan: one system call each, on the calling thread, as the kernel has it.
 //!
 //! rustix's calls are the bare ones: unlike the C library's, its setresuid(2) and the others change the calling
-//! thread alone, which is why a plan is performed only where that thread is the only one. Not for: whether a
+//! thread alone. Where it is not the only one, [`crate::threads`] has each of them take the steps. Not for: whether a
 //! step makes sense (crate `security` plans), nor whether it worked (see [`crate::observe`]).
 
 use std::os::fd::BorrowedFd;
@@ -22,6 +22,20 @@ use crate::{errno_of, sys};
 /// The error number that the kernel answered with. The state is then as the page of the call says; the only step
 /// of two calls, `Chroot`, may have changed the working directory.
 pub fn perform(step: &Step, root: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
+    take(step, root, &groups(step))
+}
+
+/// The groups of a step as the kernel wants them; none where the step is another.
+pub(crate) fn groups(step: &Step) -> Vec<Gid> {
+    match step {
+        Step::SetGroups(groups) => groups.iter().map(|&gid| Gid::from_raw(gid)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Takes one step as [`perform`] does, given its [`groups`]: by system calls and nothing else, so that it is safe in a
+/// signal handler.
+pub(crate) fn take(step: &Step, root: Option<BorrowedFd<'_>>, groups: &[Gid]) -> Result<(), Errno> {
     let result = match step {
         Step::SetSecurebits(bits) => {
             thread::set_capabilities_secure_bits(CapabilitiesSecureBits::from_bits_retain(bits.0))
@@ -32,10 +46,7 @@ pub fn perform(step: &Step, root: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
             fchdir(root).and_then(|()| chroot(c"."))
         }
         Step::ChdirRoot => chdir(c"/"),
-        Step::SetGroups(groups) => {
-            let groups: Vec<Gid> = groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
-            thread::set_thread_groups(&groups)
-        }
+        Step::SetGroups(_) => thread::set_thread_groups(groups),
         Step::SetResGid(gid) => {
             let gid = Gid::from_raw(*gid);
             thread::set_thread_res_gid(gid, gid, gid)
@@ -64,8 +75,16 @@ pub fn perform(step: &Step, root: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
 /// # Errors
 /// The error number that the kernel refused it with, which is what is hoped for.
 pub fn attempt(way: &Way) -> Result<(), Errno> {
+    match way {
+        Way::Step(step) => try_way(way, &groups(step)),
+        _ => try_way(way, &[]),
+    }
+}
+
+/// Tries a way as [`attempt`] does, given its groups where it is a step: by system calls and nothing else.
+pub(crate) fn try_way(way: &Way, groups: &[Gid]) -> Result<(), Errno> {
     let result = match way {
-        Way::Step(step) => return perform(step, None),
+        Way::Step(step) => return take(step, None, groups),
         Way::ChrootAgain => chroot(c"."),
         Way::LeaveRoot(number) => return sys::fchdir(*number).map_err(|error| errno_of(&error)),
     };

@@ -49,11 +49,12 @@ pub mod transition;
 
 pub use command::CommandExt;
 pub use error::Error;
-pub use scope::{Builder, Planned, Security};
+pub use scope::{Builder, OnRefusal, Planned, Security};
 pub use transition::Proof;
 
 pub use stepdown_conf as conf;
 pub use stepdown_security as security;
 
 mod command;
+mod every;
 mod scope;

@@ -16,6 +16,8 @@ use stepdown_security::policy::Policy;
 use stepdown_security::request::Request;
 use stepdown_security::situation::{Purpose, Situation};
 
+use crate::every;
+
 /// A transition that is ready: nothing has changed yet.
 #[derive(Debug)]
 pub struct Ready {
@@ -181,16 +183,12 @@ pub(crate) fn look_around(
     }
     let witness = Witness::open().map_err(no_proof)?;
     let mut threads = witness.threads().map_err(no_proof)?;
-    if threads.len() > 1 && !matches!(end, End::Spawn(..) | End::Forecast(_)) {
-        return Err(Box::new(
-            Finding::error(
-                "several-threads",
-                Cause::Host,
-                format!("this process has {} threads, and credentials belong to threads", threads.len()),
-            )
-            .because("a change made by one of them would leave the others as they are, root included")
-            .hint("step down before any thread is started; look for LD_PRELOAD where nothing should have started one"),
-        ));
+    match end {
+        End::Execute(_) | End::ExecuteSomething if threads.len() > 1 => {
+            return Err(every::several(threads.len()));
+        }
+        End::Stay => every::alike(&threads)?,
+        _ => {}
     }
     let mut start = witness.credentials(threads.remove(0)).map_err(no_proof)?;
     if matches!(end, End::Forecast(_)) && start.uid.effective != 0 {

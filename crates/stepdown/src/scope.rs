@@ -1,9 +1,10 @@
 //! A `Security` scope for a program that embeds it: from a file, from text, or built in code.
 
 use std::path::Path;
+use std::time::Duration;
 
 use stepdown_conf::{Config, Finding, quote};
-use stepdown_kernel::host;
+use stepdown_kernel::{host, threads};
 use stepdown_security::plan::{Plan, PlannedStep};
 use stepdown_security::policy::Policy;
 use stepdown_security::request::Request;
@@ -19,12 +20,27 @@ pub struct Security {
     pub(crate) request: Request,
     pub(crate) findings: Vec<Finding>,
     pub(crate) capability_count: u8,
+    on_refusal: OnRefusal,
 }
 
 /// Builds a [`Security`] in code; every option has the meaning and the default that it has in a file.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     text: String,
+    on_refusal: OnRefusal,
+}
+
+/// What [`Planned::apply`] does where it can't begin: nothing has changed then. Once something has, a process of several
+/// threads is stopped, whatever this says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnRefusal {
+    /// It returns the error, and the process goes on as what it was.
+    #[default]
+    Error,
+    /// It ends the process by SIGABRT, with a line on standard error: for a program that must not go on with what it has,
+    /// whatever its caller makes of an error. A failure half-way of a process with one thread, else an error, ends it as
+    /// well.
+    Abort,
 }
 
 /// A transition of this process that is ready to be made. Nothing has changed yet.
@@ -32,6 +48,8 @@ pub struct Builder {
 #[must_use = "nothing changes before `apply`"]
 pub struct Planned {
     ready: Ready,
+    on_refusal: OnRefusal,
+    limit: Duration,
 }
 
 impl Security {
@@ -72,7 +90,7 @@ impl Security {
     pub fn from_config(config: &Config) -> Result<Security, Error> {
         let capability_count = host::capability_count();
         let (request, findings) = prepare::read(config, capability_count).map_err(Error::refused)?;
-        Ok(Security { request, findings, capability_count })
+        Ok(Security { request, findings, capability_count, on_refusal: OnRefusal::Error })
     }
 
     /// Begins a scope in code, with the user to become: a name, or an id in decimal.
@@ -89,12 +107,18 @@ impl Security {
         Builder::default().option("User", user)
     }
 
+    /// What [`Planned::apply`] does where it can't begin; without it, it returns the error.
+    #[must_use]
+    pub fn on_refusal(self, on_refusal: OnRefusal) -> Security {
+        Security { on_refusal, ..self }
+    }
+
     /// Plans the transition of this process. Looks up names, looks at the process and at the host, and refuses all that
     /// has to be refused. Nothing is changed.
     ///
     /// # Errors
     /// Everything that is in the way: names that do not exist, capabilities that are not held, a directory that is not
-    /// there, and more than one thread, whose number is named.
+    /// there, threads that are not all in the same state, a signal that somebody else uses.
     pub fn plan(&self) -> Result<Planned, Error> {
         let ready = prepare::prepare_request(
             &self.request,
@@ -104,7 +128,7 @@ impl Security {
             self.capability_count,
         )
         .map_err(Error::from_refusal)?;
-        Ok(Planned { ready })
+        Ok(Planned { ready, on_refusal: self.on_refusal, limit: threads::LIMIT })
     }
 }
 
@@ -151,13 +175,20 @@ impl Builder {
         self.option("Bounding_Set", names)
     }
 
+    /// What [`Planned::apply`] does where it can't begin; without it, it returns the error.
+    #[must_use]
+    pub fn on_refusal(self, on_refusal: OnRefusal) -> Builder {
+        Builder { on_refusal, ..self }
+    }
+
     /// The scope, by the very rules that a file is read by. Places in messages are lines of the scope as it would be
     /// written, one option a line.
     ///
     /// # Errors
     /// Everything that is wrong with the values.
     pub fn build(self) -> Result<Security, Error> {
-        Security::from_text("(in code)", &format!("Security {{\n{}}}\n", self.text))
+        let security = Security::from_text("(in code)", &format!("Security {{\n{}}}\n", self.text))?;
+        Ok(security.on_refusal(self.on_refusal))
     }
 
     fn option(mut self, name: &str, value: &str) -> Builder {
@@ -194,16 +225,39 @@ impl Planned {
         &self.ready.findings
     }
 
-    /// Takes this process through the plan and proves, from the kernel's own account, that it is where it must be.
+    /// How long [`Planned::apply`] waits for the other threads to come, five seconds if nothing is said. Those that have come
+    /// stand still meanwhile.
+    pub fn wait_at_most(self, limit: Duration) -> Planned {
+        Planned { limit, ..self }
+    }
+
+    /// Takes this process through the plan, all of its threads in one pass, and proves, from the kernel's own account of each,
+    /// that it is where it must be.
+    ///
+    /// Where there are several threads, each of the others is interrupted once, by signal 33 (34 with musl), which the C
+    /// library keeps for changes of credentials; it stands still until all are proven. A call that it was in is begun again
+    /// as `SA_RESTART` of sigaction(2) has it; epoll_wait, poll, select, nanosleep and their like, see signal(7), end with
+    /// EINTR. Masks, `errno` and handlers are then what they were. Threads that are being started meanwhile are taken
+    /// along.
+    ///
+    /// From the first step on there is no error in such a process: if a step fails in one thread, if a thread ends in the
+    /// middle, or if the kernel's account of one differs, the process is stopped by SIGABRT, with one line on standard error
+    /// that names the thread and the reason, before any of its threads goes on.
     ///
     /// The environment stays as it is; HOME, USER and LOGNAME are in [`Policy::environment`].
     ///
     /// # Errors
-    /// A step that failed, or a state that differs. Then [`Error::is_unchanged`] is false, the process is somewhere between
-    /// the two, and the only right thing to do is to exit.
+    /// With several threads, what kept it from beginning: a thread that can't be interrupted or does not come in time, a
+    /// signal that somebody else handles. Nothing has changed then. With one thread, a step that failed, or a state that
+    /// differs; then [`Error::is_unchanged`] is false, the process is somewhere between the two, and the only right thing to
+    /// do is to exit.
     pub fn apply(self) -> Result<Proof, Error> {
         // With `self` goes everything that the plan held open.
-        transition::apply(&self.ready).map_err(|finding| Error::half_way(*finding))
+        transition::apply_within(&self.ready, self.limit).map_err(|failure| match self.on_refusal {
+            OnRefusal::Abort => threads::stop_process(&failure.finding.to_string()),
+            OnRefusal::Error if failure.unchanged => Error::refused(vec![*failure.finding]),
+            OnRefusal::Error => Error::half_way(*failure.finding),
+        })
     }
 }
 

@@ -4,16 +4,18 @@
 //! [`Finding`], after which the process has to exit. Nothing goes back, and nothing tries a weaker way.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use stepdown_conf::{Cause, Finding};
 use stepdown_kernel::observe::{Status, Witness};
-use stepdown_kernel::{descriptors, host, observe, perform};
+use stepdown_kernel::{descriptors, host, observe, perform, threads};
 use stepdown_security::credentials::{Credentials, Difference, differences};
 use stepdown_security::errno::Errno;
 use stepdown_security::plan::Plan;
 use stepdown_security::situation::PassedDescriptor;
 use stepdown_security::ways::{self, Attempt};
 
+use crate::every;
 use crate::prepare::Ready;
 
 /// What was proven.
@@ -21,7 +23,7 @@ use crate::prepare::Ready;
 pub struct Proof {
     /// The state of the process, as the kernel has it.
     pub state: Credentials,
-    /// How many threads were looked at.
+    /// How many threads were taken to it and looked at.
     pub threads: usize,
     /// The descriptors that execve(2) leaves open.
     pub descriptors: Vec<i32>,
@@ -29,19 +31,41 @@ pub struct Proof {
     pub attempts: Vec<Attempt>,
 }
 
-/// Performs the plan of `ready` on this process and proves the state it is then in.
+/// Performs the plan of `ready` on this process and proves the state it is then in. A process that goes on itself is
+/// changed in all of its threads, see [`crate::Planned::apply`].
 ///
 /// # Errors
 /// What failed, or differs from what was asked for. The process is then in an unknown state between the two and must
 /// exit.
 pub fn apply(ready: &Ready) -> Result<Proof, Box<Finding>> {
-    Transition {
+    apply_within(ready, threads::LIMIT).map_err(|failure| failure.finding)
+}
+
+/// Why a process was not brought to where it was to be.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) finding: Box<Finding>,
+    /// Whether it still is what it was.
+    pub(crate) unchanged: bool,
+}
+
+/// As [`apply`], waiting at most so long for the other threads of the process, where it goes on itself and has any.
+pub(crate) fn apply_within(ready: &Ready, limit: Duration) -> Result<Proof, Failure> {
+    let transition = Transition {
         plan: &ready.plan,
         witness: &ready.witness,
         root: ready.root.as_ref(),
         passed: ready.executes.then_some(&ready.situation.descriptors),
+    };
+    if !ready.executes {
+        let threads = ready.witness.thread_count();
+        let threads = threads.map_err(|error| Failure { finding: unreadable(&error), unchanged: true })?;
+        if threads > 1 {
+            return every::apply(ready, &transition.own_descriptors(), limit)
+                .map_err(|finding| Failure { finding, unchanged: true });
+        }
     }
-    .apply()
+    transition.apply().map_err(|finding| Failure { finding, unchanged: false })
 }
 
 /// What a transition needs, whoever it is that is changed: this process, or a child of it between fork and exec.

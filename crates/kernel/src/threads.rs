@@ -1,0 +1,454 @@
+//! Takes every thread of this process through a plan, in one pass, and proves each of them before any goes on.
+//!
+//! Credentials belong to threads, credentials(7). Each thread but the calling one is interrupted once, by the signal
+//! [`SIGNAL`], and held in its handler. When all are held, so that there is none and can be none besides, each takes every
+//! step for itself, all at once; then the kernel's account of each is read, and the ways back are tried; then they are let
+//! go. What threads share, root and working directory, is changed once. Until the first step everything can be given
+//! back; after it there is no error but only the end of the process: [`take_all`].
+//!
+//! While threads are held nothing here allocates or takes a lock, since a held thread may have it. Not for: processes that
+//! share memory and are no threads, such as a child of vfork(2); a child that has been made before keeps what it is.
+
+use std::fmt::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+use rustix::fs::Mode;
+use rustix::process::umask;
+use rustix::thread;
+use stepdown_security::errno::Errno;
+use stepdown_security::plan::Plan;
+use stepdown_security::ways::Way;
+
+use crate::observe::{self, Witness};
+use crate::sys::threads::{self as signal, NoMeeting, Post};
+use crate::{errno_of, perform, sys};
+
+use pass::{DONE, GONE, HERE_DIFFERENT, INVITED, Pass, own_id};
+use tasks::Tasks;
+
+pub use tasks::Thread;
+
+mod pass;
+mod tasks;
+
+/// The signal that interrupts a thread: the one that the C library keeps for changes of credentials, which no mask made
+/// through it can block. 33 with glibc (SIGSETXID), 34 with musl (SIGSYNCCALL).
+pub const SIGNAL: i32 = signal::SIGNAL;
+
+/// How long the threads are waited for, where nothing else is said.
+pub const LIMIT: Duration = Duration::from_secs(5);
+
+/// What a pass needs besides the plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// What of `/proc/self` was opened before.
+    pub witness: &'a Witness,
+    /// The directory of `Chroot`, opened before.
+    pub root: Option<BorrowedFd<'a>>,
+    /// Descriptors on directories that are this transition's own business.
+    pub own_descriptors: &'a [i32],
+    /// Whether every thread leaves its session keyring.
+    pub leave_keyring: bool,
+    /// How long threads are waited for before it is given up.
+    pub limit: Duration,
+    /// Whether the state is proven and the ways back are tried. For measuring alone; whoever does not prove, knows
+    /// nothing.
+    pub prove: bool,
+}
+
+/// Why nothing was done. Every thread goes on as what it was.
+#[derive(Clone, Debug)]
+pub enum Refused {
+    /// The signal is ignored, or handled by somebody else than the C library.
+    SignalTaken,
+    /// Another thread is at it.
+    Busy,
+    /// This thread blocks the signal, by a system call of its own, as the kernel's own threads for io_uring(7) do.
+    Blocked(Thread),
+    /// This thread did not come in time, and is in this state, proc_pid_status(5): `D`, waiting in the kernel and not to be
+    /// interrupted; `t`, stopped by a debugger.
+    Absent(Thread, char),
+    /// The first thread has ended before the process, and can't be changed any more.
+    FirstEnded,
+    /// This thread is not in the state that the plan begins in.
+    Differs(Thread),
+    /// Root or working directory is no longer what it was when the plan was made.
+    Moved,
+    /// This thread has a root and working directory of its own.
+    Directories(Thread),
+    /// This descriptor is open on a directory and would lead out of the new root directory.
+    DirectoryOpen(i32),
+    /// More threads were started, while they were being stopped, than there was room for.
+    TooMany,
+    /// There is no account of the threads to be had, or no signal to be sent: the call, and what it answered.
+    System(&'static str, Errno),
+}
+
+/// Whether [`SIGNAL`] is free to be used.
+///
+/// # Errors
+/// What the system call answered.
+pub fn signal_is_free() -> Result<bool, Errno> {
+    signal::is_free().map_err(|error| errno_of(&error))
+}
+
+/// Takes every thread of this process through the plan, and gives their number. The plan has to begin in the state of the
+/// calling thread. Threads that are being started meanwhile are waited for and taken along.
+///
+/// Once the first step is taken, a thread that fails, vanishes or does not end its steps in time, a state that differs from
+/// the plan's end, and a way back that is open all lead to the end of the process by SIGABRT, with one line on standard
+/// error that names the thread and the reason.
+///
+/// # Errors
+/// See [`Refused`]: nothing has changed then, in any thread.
+pub fn take_all(plan: &Plan, around: &Around<'_>) -> Result<usize, Refused> {
+    let system = |call| move |errno| Refused::System(call, errno);
+    let groups = plan.end.groups.len().max(plan.start.groups.len());
+    let mut tasks = Tasks::open(around.witness.process().as_fd(), groups).map_err(system("open"))?;
+    let first = std::process::id();
+    let count = tasks.read(first).map_err(system("open"))?.and_then(|account| account.threads()).unwrap_or(1);
+    let pass = Pass::new(plan, around.leave_keyring, count as usize * 4 + 1024);
+    // Allocated now: what a step needs must be there before.
+    let ways: Vec<_> = plan
+        .attempts
+        .iter()
+        .map(|attempt| match &attempt.way {
+            Way::Step(step) => perform::groups(step),
+            _ => Vec::new(),
+        })
+        .collect();
+    let mut held = Held { plan, around, tasks: &mut tasks, first, own: own_id() };
+    signal::hold(pass, |pass, post| {
+        let _dismissed = Dismissed(pass);
+        let result = held.gather(pass, post).and_then(|()| held.look(pass)).map(|()| {
+            held.go(pass);
+            if around.prove {
+                held.prove(pass);
+                held.try_ways_back(&ways);
+            }
+            pass.threads().count() + 1
+        });
+        (result, pass.threads().any(|slot| slot.place.load(SeqCst) == INVITED))
+    })
+    .unwrap_or_else(|none| {
+        Err(match none {
+            NoMeeting::Taken => Refused::SignalTaken,
+            NoMeeting::Busy => Refused::Busy,
+            NoMeeting::System(error) => Refused::System("rt_sigaction", errno_of(&error)),
+        })
+    })
+}
+
+/// Ends this process, with a line on standard error, as a pass does that fails half-way.
+pub fn stop_process(why: &str) -> ! {
+    stop(format_args!("{why}"))
+}
+
+/// Every thread leaves when this is dropped.
+struct Dismissed<'a>(&'a Pass);
+
+impl Drop for Dismissed<'_> {
+    fn drop(&mut self) {
+        self.0.dismiss();
+    }
+}
+
+/// The calling thread's part.
+struct Held<'a> {
+    plan: &'a Plan,
+    around: &'a Around<'a>,
+    tasks: &'a mut Tasks,
+    /// The first thread, whose id is the process's.
+    first: u32,
+    own: u32,
+}
+
+/// A thread that is found this often to block the signal, and to run or sleep all the same, will not come: the looks are up to
+/// 50 ms apart. The C library blocks all signals for moments, around the start of a thread or a child.
+const LOOKS: u32 = 12;
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+/// How long the steps themselves may take at least.
+const STEPS: Duration = Duration::from_secs(20);
+
+impl Held<'_> {
+    /// Invites every thread, until a look that began when all were here finds no other.
+    fn gather(&mut self, pass: &Pass, post: &Post) -> Result<(), Refused> {
+        let deadline = Instant::now() + self.around.limit;
+        let (mut used, mut highest) = (0, 0);
+        loop {
+            let all_here = pass.complete();
+            let (mut listed, mut fresh, mut failed) = (0, 0, None);
+            let (mut cursor, known) = (0, used);
+            let own = self.own;
+            let listing = self.tasks.list(|id| {
+                listed += 1;
+                // Threads are listed in the order they were started in: one that is known is most often the next.
+                let same =
+                    |slot: &pass::Slot| slot.thread.load(SeqCst) == id && slot.place.load(SeqCst) != GONE;
+                if id == own {
+                    return;
+                }
+                if pass.slots[..known].get(cursor).is_some_and(same) {
+                    cursor += 1;
+                    return;
+                }
+                if id <= highest
+                    && let Some(at) = pass.slots[..known].iter().position(same)
+                {
+                    cursor = at + 1;
+                    return;
+                }
+                fresh += 1;
+                let Some(slot) = pass.slots.get(used) else {
+                    failed = Some(Refused::TooMany);
+                    return;
+                };
+                slot.thread.store(id, SeqCst);
+                slot.place.store(INVITED, SeqCst);
+                pass.invited.fetch_add(1, SeqCst);
+                match post.invite(id, u32::try_from(used).unwrap_or(u32::MAX)) {
+                    Ok(()) => highest = highest.max(id),
+                    Err(error) => {
+                        // One that ended a moment ago is not there in the next look; where too many signals are
+                        // pending, others have come by then.
+                        slot.place.store(GONE, SeqCst);
+                        pass.invited.fetch_sub(1, SeqCst);
+                        if !matches!(error.raw_os_error(), Some(libc::ESRCH | libc::EAGAIN)) {
+                            failed = Some(Refused::System("rt_tgsigqueueinfo", errno_of(&error)));
+                        } else if Instant::now() >= deadline {
+                            failed = Some(Refused::Absent(tasks::Thread::of(id), '?'));
+                        }
+                    }
+                }
+                used += 1;
+            });
+            listing.map_err(|errno| Refused::System("getdents64", errno))?;
+            if let Some(failed) = failed {
+                return Err(failed);
+            }
+            // A listing can miss a thread while another ends; the kernel's count can't.
+            if all_here && fresh == 0 && self.count()? == listed {
+                return Ok(());
+            }
+            self.wait(pass, deadline)?;
+        }
+    }
+
+    /// How many threads the kernel counts.
+    fn count(&mut self) -> Result<u32, Refused> {
+        match self.tasks.read(self.own) {
+            Ok(account) => Ok(account.and_then(|account| account.threads()).unwrap_or(0)),
+            Err(errno) => Err(Refused::System("open", errno)),
+        }
+    }
+
+    /// Waits until every thread that was invited is here or has ended.
+    fn wait(&mut self, pass: &Pass, deadline: Instant) -> Result<(), Refused> {
+        let mut pause = FIRST_PAUSE;
+        let mut late = Instant::now() >= deadline;
+        while !pass.complete() {
+            pass.wait_for_arrivals(pause);
+            if pass.complete() {
+                break;
+            }
+            late = Instant::now() >= deadline;
+            for slot in pass.threads().filter(|slot| slot.place.load(SeqCst) == INVITED) {
+                self.miss(pass, slot, late)?;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        // All are here, and still there are others, again and again.
+        if late { Err(Refused::TooMany) } else { Ok(()) }
+    }
+
+    /// Looks after a thread that has not come yet.
+    fn miss(&mut self, pass: &Pass, slot: &pass::Slot, late: bool) -> Result<(), Refused> {
+        let id = slot.thread.load(SeqCst);
+        let account = self.tasks.read(id).map_err(|errno| Refused::System("open", errno))?;
+        let (state, blocks) =
+            account.map_or(('X', false), |account| (account.state(), account.blocks(SIGNAL)));
+        match state {
+            // The process outlives its first thread, which then stays in the list, as what it was.
+            'Z' | 'X' if id == self.first => return Err(Refused::FirstEnded),
+            'Z' | 'X' => {
+                if slot.place.compare_exchange(INVITED, GONE, SeqCst, SeqCst).is_ok() {
+                    pass.invited.fetch_sub(1, SeqCst);
+                }
+                return Ok(());
+            }
+            'D' => {}
+            _ if blocks => {
+                if slot.looks.fetch_add(1, SeqCst) >= LOOKS || late {
+                    return Err(Refused::Blocked(self.tasks.thread(id)));
+                }
+            }
+            _ => slot.looks.store(0, SeqCst),
+        }
+        if late && slot.place.load(SeqCst) == INVITED {
+            return Err(Refused::Absent(self.tasks.thread(id), state));
+        }
+        Ok(())
+    }
+
+    /// All are held. Looks for what is in the way, as long as nothing has changed.
+    fn look(&mut self, pass: &Pass) -> Result<(), Refused> {
+        let own = self.own;
+        let start = &self.plan.start;
+        let is = |path, directory| observe::directory(path).is_ok_and(|now| now == directory);
+        let signal = sys::parent_death_signal().unwrap_or(-1);
+        if !pass.begins() || signal != start.parent_death_signal {
+            return Err(Refused::Differs(self.tasks.thread(own)));
+        }
+        if !is(c"/", start.root) || !is(c".", start.working_directory) {
+            return Err(Refused::Moved);
+        }
+        if let Some(slot) = pass.threads().find(|slot| slot.place.load(SeqCst) == HERE_DIFFERENT) {
+            return Err(Refused::Differs(self.tasks.thread(slot.thread.load(SeqCst))));
+        }
+        if self.around.root.is_some() {
+            let open = self.tasks.open_directory(own, self.around.own_descriptors);
+            match open.map_err(|errno| Refused::System("open", errno))? {
+                None => self.directories(pass)?,
+                Some(number) => return Err(Refused::DirectoryOpen(number)),
+            }
+        }
+        Ok(())
+    }
+
+    /// That all threads share one root and working directory, `CLONE_FS` of clone(2): the mask of file modes belongs to the
+    /// same structure, so that it is seen to change in each of them, without any right that kcmp(2) would need.
+    fn directories(&mut self, pass: &Pass) -> Result<(), Refused> {
+        let before = umask(Mode::from_raw_mode(0o077));
+        let mut result = Ok(());
+        for mask in [0o707, 0o070] {
+            umask(Mode::from_raw_mode(mask));
+            for slot in pass.threads() {
+                let id = slot.thread.load(SeqCst);
+                match self.tasks.read(id) {
+                    Ok(Some(account)) if account.umask() == Some(mask) => {}
+                    Ok(_) => result = Err(Refused::Directories(self.tasks.thread(id))),
+                    Err(errno) => result = Err(Refused::System("open", errno)),
+                }
+            }
+        }
+        umask(before);
+        result
+    }
+
+    /// Every thread takes every step. From here on there is nothing to go back to.
+    fn go(&mut self, pass: &Pass) {
+        let deadline = Instant::now() + self.around.limit.max(STEPS);
+        pass.go();
+        if let Err(failed) = pass.take(true, self.around.root, self.plan.end.parent_death_signal) {
+            self.failed(pass, self.own, failed);
+        }
+        let mut pause = FIRST_PAUSE;
+        while !pass.all_done() {
+            pass.wait_for_the_rest(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            if pause < LONGEST_PAUSE || pass.all_done() {
+                continue;
+            }
+            for slot in pass.threads().filter(|slot| slot.place.load(SeqCst) != DONE) {
+                let id = slot.thread.load(SeqCst);
+                let ended = self
+                    .tasks
+                    .read(id)
+                    .is_ok_and(|account| account.is_none_or(|account| matches!(account.state(), 'Z' | 'X')));
+                // One that says that it is done has not ended before.
+                if slot.place.load(SeqCst) != DONE && (ended || Instant::now() >= deadline) {
+                    let how = if ended { "ended in the middle" } else { "did not take its steps in time" };
+                    self.behind(id, how);
+                }
+            }
+        }
+        for slot in pass.threads() {
+            if let Some(failed) = slot.failed() {
+                self.failed(pass, slot.thread.load(SeqCst), failed);
+            }
+        }
+    }
+
+    /// Reads the kernel's account of every thread.
+    fn prove(&mut self, pass: &Pass) {
+        let end = &self.plan.end;
+        for id in pass.threads().map(|slot| slot.thread.load(SeqCst)).chain([self.own]) {
+            let line = match self.tasks.read(id) {
+                Ok(Some(account)) => account.differs(end),
+                Ok(None) => Some("a state at all"),
+                Err(errno) => {
+                    let thread = self.tasks.thread(id);
+                    stop(format_args!("the account of thread {thread} can't be read: {errno}"))
+                }
+            };
+            if let Some(line) = line {
+                let thread = self.tasks.thread(id);
+                stop(format_args!(
+                    "thread {thread} is left behind: the kernel's account of it differs in {line}"
+                ))
+            }
+        }
+        let is = |path, directory| observe::directory(path).is_ok_and(|now| now == directory);
+        if !is(c"/", end.root) || !is(c".", end.working_directory) {
+            stop(format_args!("root or working directory is not what it should be"));
+        }
+    }
+
+    /// Tries the ways back. The kernel decides by what was shown to be the same in each thread, and by filters and
+    /// security modules, which only take away; so one thread's attempts stand for all.
+    fn try_ways_back(&self, groups: &[Vec<thread::Gid>]) {
+        for (attempt, groups) in self.plan.attempts.iter().zip(groups) {
+            match perform::try_way(&attempt.way, groups) {
+                Err(errno) if errno == attempt.expected => {}
+                Err(errno) => stop(format_args!(
+                    "the kernel answered {errno} to an attempt at a way back, and not {}",
+                    attempt.expected
+                )),
+                Ok(()) => stop(format_args!("a way back is open, to be answered with {}", attempt.expected)),
+            }
+        }
+        if !observe::still(&self.plan.end).unwrap_or(false) {
+            stop(format_args!("an attempt at a way back has changed the process"));
+        }
+    }
+
+    fn failed(&mut self, pass: &Pass, id: u32, (what, errno): pass::Failed) -> ! {
+        let (thread, call) = (self.tasks.thread(id), pass.call(what));
+        match errno {
+            Errno(0) => stop(format_args!(
+                "thread {thread} is left behind: {call} shows that it is not in the state that was asked for"
+            )),
+            errno => stop(format_args!("thread {thread} is left behind: {call} answered {errno}")),
+        }
+    }
+
+    fn behind(&mut self, id: u32, how: &str) -> ! {
+        let thread = self.tasks.thread(id);
+        stop(format_args!("thread {thread} is left behind: it {how}"))
+    }
+}
+
+/// A line that is put together without allocating; what is too long for it is left out.
+struct Line {
+    bytes: [u8; 400],
+    length: usize,
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = &mut self.bytes[self.length..];
+        let length = text.len().min(room.len());
+        room[..length].copy_from_slice(&text.as_bytes()[..length]);
+        self.length += length;
+        Ok(())
+    }
+}
+
+fn stop(why: fmt::Arguments<'_>) -> ! {
+    let mut line = Line { bytes: [0; 400], length: 0 };
+    let _ = writeln!(line, "stepdown: {why}; the process is stopped");
+    sys::threads::stop_process(&line.bytes[..line.length])
+}
