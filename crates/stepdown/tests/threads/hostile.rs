@@ -102,7 +102,7 @@ pub(crate) fn one_lies() {
 
 pub(crate) fn own_fails() {
     let _other = Waiting::start();
-    raw::filter_setresuid(libc::EPERM as u16);
+    raw::filter(libc::SYS_setresuid, libc::EPERM as u16);
     let _ = plan().apply();
     println!("the process has gone on");
 }
@@ -120,7 +120,7 @@ pub(crate) fn refusal_aborts() {
 /// One thread can't change its user: setresuid(2) answers with this, where 0 is a lie.
 fn filtered(errno: u16) {
     let (_other, thread) = (Waiting::start(), Waiting::named("filtered"));
-    thread.does(move || raw::filter_setresuid(errno));
+    thread.does(move || raw::filter(libc::SYS_setresuid, errno));
     raw::handle(libc::SIGABRT);
     let _ = plan().apply();
     println!("the process has gone on");

@@ -97,13 +97,13 @@ pub(crate) fn wait_for_child(descriptor: c_int, close: c_int) -> c_int {
     }
 }
 
-/// seccomp(2): from here on setresuid(2) of this thread answers with an error number; 0 is a lie.
-pub(crate) fn filter_setresuid(errno: u16) {
+/// seccomp(2): from here on this call of this thread answers with an error number; 0 is a lie.
+pub(crate) fn filter(call: c_long, errno: u16) {
     let code = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
     let filter = [
         // The number of the call is the first word of what a filter is given.
         code(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, libc::SYS_setresuid as u32),
+        code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, call as u32),
         code(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | u32::from(errno)),
         code(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];
