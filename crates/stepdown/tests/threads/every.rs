@@ -185,7 +185,9 @@ pub(crate) fn as_they_were() {
     let (before, handler) = (masks(), raw::action(33, None));
     assert!(before.len() == 4 && before.values().any(|lines| lines[0] == "0000008000000000"), "{before:?}");
     assert_eq!(applied(plan.apply()).threads, 4);
-    assert_eq!((masks(), raw::action(33, None)), (before, handler));
+    assert_eq!(raw::action(33, None), handler);
+    // A thread that was let go may have a few instructions of its handler before it; after them, the mask is as it was.
+    until(|| masks() == before);
     end.store(true, SeqCst);
     assert!(counts.recv().unwrap(), "errno has changed");
 }
@@ -195,10 +197,11 @@ pub(crate) fn of_the_c_library() {
     deaf.does(raw::block_all_of_the_library);
     #[cfg(target_env = "gnu")]
     raw::start_timer();
+    // Besides its helper, which stays, there is a thread for every ring of the timer, which comes and goes.
     let threads = statuses();
     let blocking = threads.values().filter(|status| status["SigBlk"].starts_with("fffffff")).count();
     assert!(blocking >= if cfg!(target_env = "gnu") { 2 } else { 1 }, "{threads:?}");
-    assert!(apply().threads >= threads.len());
+    assert!(apply().threads > blocking);
     assert_eq!(deaf.does(|| status("Uid")), "994 994 994 994");
 }
 
@@ -214,10 +217,15 @@ pub(crate) fn c_library_broadcasts() {
             counter.fetch_add(1, SeqCst);
         }
     });
-    until(|| rounds.load(SeqCst) > 100);
+    // Not by sleeping: each interruption makes a sleep longer by the timer's slack, and this is one every few microseconds.
+    let reaches = |count| {
+        while rounds.load(SeqCst) < count {
+            thread::yield_now();
+        }
+    };
+    reaches(20);
     assert_eq!(apply().threads, 3);
-    let before = rounds.load(SeqCst);
-    until(|| rounds.load(SeqCst) > before + 100);
+    reaches(rounds.load(SeqCst) + 20);
     end.store(true, SeqCst);
     broadcasts.recv().unwrap();
 }
