@@ -109,7 +109,7 @@ pub fn take_all(plan: &Plan, around: &Around<'_>) -> Result<usize, Refused> {
     let mut tasks = Tasks::open(around.witness.process().as_fd(), groups).map_err(system("open"))?;
     let first = std::process::id();
     let count = tasks.read(first).map_err(system("open"))?.and_then(|account| account.threads()).unwrap_or(1);
-    let pass = Pass::new(plan, around.leave_keyring, count as usize * 4 + 1024);
+    let pass = Pass::new(plan, around.leave_keyring, around.prove, count as usize * 2 + 512);
     // Allocated now: what a step needs must be there before.
     let ways: Vec<_> = plan
         .attempts
@@ -169,7 +169,7 @@ struct Held<'a> {
 /// 50 ms apart. The C library blocks all signals for moments, around the start of a thread or a child.
 const LOOKS: u32 = 12;
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
 /// How long the steps themselves may take at least.
 const STEPS: Duration = Duration::from_secs(20);
 
@@ -250,11 +250,13 @@ impl Held<'_> {
         let mut pause = FIRST_PAUSE;
         let mut late = Instant::now() >= deadline;
         while !pass.complete() {
+            let before = pass.arrivals();
             pass.wait_for_arrivals(pause);
-            if pass.complete() {
-                break;
-            }
             late = Instant::now() >= deadline;
+            // As long as threads come, it is the processors that the others wait for, and a look at them would take more of it.
+            if pass.arrivals() != before && !late {
+                continue;
+            }
             for slot in pass.threads().filter(|slot| slot.place.load(SeqCst) == INVITED) {
                 self.miss(pass, slot, late)?;
             }

@@ -12,7 +12,7 @@ use std::io;
 use std::mem::offset_of;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::SeqCst};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::thread::futex;
 
@@ -46,8 +46,9 @@ static INSIDE: AtomicU32 = AtomicU32::new(0);
 static BEFORE: AtomicUsize = AtomicUsize::new(0);
 /// The process whose thread holds a meeting: a number, so that a child of fork(2) isn't kept from holding its own.
 static HOLDER: AtomicU32 = AtomicU32::new(0);
-/// How long threads are waited for that only have to leave the handler. After that, the memory is given up instead.
-const LEAVING: Duration = Duration::from_secs(10);
+/// The meeting before, if threads had yet to leave the handler when it was over: they are not waited for. Its memory is freed
+/// when there is another meeting.
+static PAST: AtomicPtr<Invitation> = AtomicPtr::new(ptr::null_mut());
 
 /// What the handler needs to know.
 struct Invitation {
@@ -95,6 +96,7 @@ pub(crate) fn hold<M: Meeting, R>(
 ) -> Result<R, NoMeeting> {
     let process = std::process::id();
     let _held = Held::new(process)?;
+    forget_past();
     let before = action().map_err(NoMeeting::System)?;
     if !free(&before) {
         return Err(NoMeeting::Taken);
@@ -155,20 +157,25 @@ impl Drop for Open {
             let _ = set_action(&self.before);
         }
         MEETING.store(ptr::null_mut(), SeqCst);
-        let deadline = Instant::now() + LEAVING;
-        loop {
-            let inside = INSIDE.load(SeqCst);
-            if inside == 0 {
-                // SAFETY: it came from `Box::into_raw`. No thread has it: one that looks now sees null, and one that saw it
-                // was counted before it looked and is counted no more.
-                drop(unsafe { Box::from_raw(self.invitation) });
-                return;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            wait(&INSIDE, inside, left);
+        if INSIDE.load(SeqCst) == 0 {
+            // SAFETY: it came from `Box::into_raw`. No thread has it: one that looks now sees null, and one that saw it was
+            // counted before it looked and is counted no more.
+            drop(unsafe { Box::from_raw(self.invitation) });
+        } else {
+            // Empty, or not free to be freed yet: then one of the two stays for good.
+            PAST.store(self.invitation, SeqCst);
+        }
+    }
+}
+
+/// Frees the meeting before, if all have left it.
+fn forget_past() {
+    if INSIDE.load(SeqCst) == 0 {
+        let past = PAST.swap(ptr::null_mut(), SeqCst);
+        if !past.is_null() {
+            // SAFETY: it came from `Box::into_raw`, was taken out of MEETING before it was put here, and no thread is inside
+            // the handler that could have seen it there. Whoever holds the right to a meeting is the only one here.
+            drop(unsafe { Box::from_raw(past) });
         }
     }
 }
@@ -221,13 +228,11 @@ extern "C" fn arrive(signal: c_int, info: *mut Info, context: *mut c_void) {
     let invitation = MEETING.load(SeqCst);
     // SAFETY: the kernel gives the address of the signal's siginfo_t, which lives as long as the handler runs.
     let (code, process, value) = unsafe { ((*info).code, (*info).process, (*info).value) };
-    let mut mine = false;
     if !invitation.is_null() && code == libc::SI_QUEUE {
         // SAFETY: not null, so it was in force after this thread was counted in INSIDE, and is not freed before it is
         // counted no more.
         let invitation = unsafe { &*invitation };
         if let (true, Ok(ticket)) = (process == invitation.process, u32::try_from(value)) {
-            mine = true;
             // SAFETY: the address of this thread's errno, which nothing else writes meanwhile.
             let errno = unsafe { libc::__errno_location() };
             // SAFETY: as above.
@@ -237,9 +242,7 @@ extern "C" fn arrive(signal: c_int, info: *mut Info, context: *mut c_void) {
             unsafe { *errno = saved };
         }
     }
-    if INSIDE.fetch_sub(1, SeqCst) == 1 && mine {
-        let _ = futex::wake(&INSIDE, futex::Flags::PRIVATE, 1);
-    }
+    INSIDE.fetch_sub(1, SeqCst);
     let before = BEFORE.load(SeqCst);
     if code != libc::SI_QUEUE && before > libc::SIG_IGN {
         // SAFETY: the address of a handler that takes three arguments (see `free`), that was in force for this signal.

@@ -24,6 +24,7 @@ pub(super) struct Pass {
     start: Credentials,
     end: Credentials,
     leave_keyring: bool,
+    prove: bool,
     pub(super) slots: Box<[Slot]>,
     /// How many threads were invited and not found to have ended.
     pub(super) invited: AtomicU32,
@@ -70,7 +71,7 @@ pub(super) type Failed = (u32, Errno);
 
 impl Pass {
     /// With room for so many threads.
-    pub(super) fn new(plan: &Plan, leave_keyring: bool, room: usize) -> Pass {
+    pub(super) fn new(plan: &Plan, leave_keyring: bool, prove: bool, room: usize) -> Pass {
         let steps: Vec<Step> = plan.steps.iter().map(|planned| planned.step.clone()).collect();
         let zero = || AtomicU32::new(0);
         Pass {
@@ -80,6 +81,7 @@ impl Pass {
             start: plan.start.clone(),
             end: plan.end.clone(),
             leave_keyring,
+            prove,
             slots: (0..room).map(|_| Slot::default()).collect(),
             invited: zero(),
             arrived: zero(),
@@ -91,6 +93,11 @@ impl Pass {
     /// Whether every thread that was invited is here.
     pub(super) fn complete(&self) -> bool {
         self.arrived.load(SeqCst) >= self.invited.load(SeqCst)
+    }
+
+    /// How many are here.
+    pub(super) fn arrivals(&self) -> u32 {
+        self.arrived.load(SeqCst)
     }
 
     /// Waits until every thread that was invited is here, or for so long.
@@ -151,7 +158,11 @@ impl Pass {
         if signal != 0 {
             sys::set_parent_death_signal(signal).map_err(|error| (DEATH_SIGNAL, errno_of(&error)))?;
         }
-        // What `/proc` does not show.
+        if self.prove { self.shows(signal) } else { Ok(()) }
+    }
+
+    /// Whether the calling thread is in the state that the plan ends in, as far as `/proc` does not show it.
+    fn shows(&self, signal: i32) -> Result<(), Failed> {
         match sys::parent_death_signal() {
             Ok(now) if now == signal => {}
             Ok(_) => return Err((DEATH_SIGNAL, Errno(0))),
