@@ -9,7 +9,6 @@
 //! While threads are held nothing here allocates or takes a lock, since a held thread may have it. Not for: processes that
 //! share memory and are no threads, such as a child of vfork(2); a child that has been made before keeps what it is.
 
-use std::fmt::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -26,11 +25,14 @@ use crate::sys::threads::{self as signal, NoMeeting, Post};
 use crate::{errno_of, perform, sys};
 
 use pass::{DONE, GONE, HERE_DIFFERENT, INVITED, Pass, own_id};
+use stop::stop;
 use tasks::Tasks;
 
+pub use stop::stop_process;
 pub use tasks::Thread;
 
 mod pass;
+mod stop;
 mod tasks;
 
 /// The signal that interrupts a thread: the one that the C library keeps for changes of credentials, which no mask made
@@ -139,11 +141,6 @@ pub fn take_all(plan: &Plan, around: &Around<'_>) -> Result<usize, Refused> {
             NoMeeting::System(error) => Refused::System("rt_sigaction", errno_of(&error)),
         })
     })
-}
-
-/// Ends this process, with a line on standard error, as a pass does that fails half-way.
-pub fn stop_process(why: &str) -> ! {
-    stop(format_args!("{why}"))
 }
 
 /// Every thread leaves when this is dropped.
@@ -431,26 +428,4 @@ impl Held<'_> {
         let thread = self.tasks.thread(id);
         stop(format_args!("thread {thread} is left behind: it {how}"))
     }
-}
-
-/// A line that is put together without allocating; what is too long for it is left out.
-struct Line {
-    bytes: [u8; 400],
-    length: usize,
-}
-
-impl Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = &mut self.bytes[self.length..];
-        let length = text.len().min(room.len());
-        room[..length].copy_from_slice(&text.as_bytes()[..length]);
-        self.length += length;
-        Ok(())
-    }
-}
-
-fn stop(why: fmt::Arguments<'_>) -> ! {
-    let mut line = Line { bytes: [0; 400], length: 0 };
-    let _ = writeln!(line, "stepdown: {why}; the process is stopped");
-    sys::threads::stop_process(&line.bytes[..line.length])
 }

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let proof = security.plan()?.apply()?;
     println!("serving as user {}, {} thread", proof.state.uid.effective, proof.threads);
 
-    // Only now: threads made before would have kept root, and `plan` would have refused.
+    // Only now, which is simplest: threads made before would have been interrupted and taken along.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;

@@ -2,8 +2,8 @@
 //!
 //! # Pitfalls
 //!
-//! - Credentials belong to threads. [`Security::plan`] refuses a process that has more than one, naming the number: step
-//!   down before any thread is started, and so before an asynchronous runtime is built.
+//! - Credentials belong to threads. [`Planned::apply`] takes all of them along, and stops the process where one fails
+//!   half-way; simplest is to step down before any thread is started, and so before an asynchronous runtime is built.
 //! - Everything that needs root has to be there before: sockets on privileged ports (unless `cap_net_bind_service` is
 //!   retained), keys, log files, and with a new root directory everything outside of it.
 //! - A transition that failed half-way leaves the process half-way. [`Error::is_unchanged`] says which it is; where it is
@@ -12,8 +12,8 @@
 //!   leads out.
 //! - After stepping down the process is no longer dumpable, and its `/proc/self` belongs to root, until it executes another
 //!   program: proc(5), prctl(2) `PR_SET_DUMPABLE`.
-//! - The C library's own calls, such as `setuid`, change all threads; this crate's change the calling one, which is why there
-//!   may be only one.
+//! - Threads are interrupted by signal 33 (34 with musl), the C library's own for this purpose: calls such as epoll_wait(2)
+//!   and nanosleep(2) may end with EINTR, once. A thread that can't be interrupted is refused, nothing having changed.
 //!
 //! # This process
 //!
