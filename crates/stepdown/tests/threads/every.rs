@@ -201,7 +201,7 @@ pub(crate) fn of_the_c_library() {
     let threads = statuses();
     let blocking = threads.values().filter(|status| status["SigBlk"].starts_with("fffffff")).count();
     assert!(blocking >= if cfg!(target_env = "gnu") { 2 } else { 1 }, "{threads:?}");
-    assert!(apply().threads > blocking);
+    assert!(apply().threads >= if cfg!(target_env = "gnu") { 3 } else { 2 });
     assert_eq!(deaf.does(|| status("Uid")), "994 994 994 994");
 }
 

@@ -92,6 +92,39 @@ pub(crate) fn directory_opened() {
     assert!(words.contains(&format!("descriptor {} is a directory", open.as_raw_fd())), "{words}");
 }
 
+pub(crate) fn first_ended() {
+    let plan = plan();
+    std::thread::spawn(move || {
+        let first = std::process::id().to_string();
+        crate::support::until(|| statuses()[&first]["State"].starts_with('Z'));
+        let words = refused(plan.apply(), "first-thread-ended");
+        assert!(words.contains("the first thread of this process has ended"), "{words}");
+        std::process::exit(0);
+    });
+    raw::end_thread();
+}
+
+pub(crate) fn at_once() {
+    let others = [Waiting::start(), Waiting::start()];
+    let plans = [plan(), plan()];
+    let results: Vec<_> = others
+        .iter()
+        .zip(plans)
+        .map(|(other, plan)| {
+            other.begins(move || {
+                plan.apply().map_err(|error| (error.findings()[0].code, error.is_unchanged()))
+            })
+        })
+        .collect();
+    let (done, not): (Vec<_>, Vec<_>) =
+        results.into_iter().map(|result| result.recv().unwrap()).partition(Result::is_ok);
+    assert_eq!((done.len(), not.len()), (1, 1), "{not:?}");
+    // It came while the other was at it, or found itself elsewhere when it was let go.
+    let code = not[0].as_ref().unwrap_err();
+    assert!(matches!(code, ("already-stepping-down" | "threads-differ", true)), "{code:?}");
+    crate::support::all_are_under_the_scope();
+}
+
 pub(crate) fn one_fails() {
     filtered(libc::EPERM as u16);
 }

@@ -55,6 +55,8 @@ const CASES: &[Case] = &[
     ("a_thread_that_changes_after_the_plan", hostile::differs_later, End::Well),
     ("a_thread_with_a_directory_of_its_own", hostile::own_directory, End::Well),
     ("a_directory_opened_after_the_plan", hostile::directory_opened, End::Well),
+    ("a_first_thread_that_has_ended", hostile::first_ended, End::Well),
+    ("two_threads_that_ask_at_once", hostile::at_once, End::Well),
     (
         "a_step_that_fails_in_one_thread_stops_the_process",
         hostile::one_fails,

@@ -121,6 +121,13 @@ pub(crate) fn set_user(user: u32) -> c_int {
     if result == 0 { 0 } else { std::io::Error::last_os_error().raw_os_error().unwrap() }
 }
 
+/// exit(2) of this thread alone.
+pub(crate) fn end_thread() -> ! {
+    // SAFETY: the thread runs no more, and nothing that it owns is given back.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    unreachable!()
+}
+
 /// setresuid(3) of the C library, of all threads, to what they are.
 pub(crate) fn broadcast_nothing() -> bool {
     // SAFETY: the call takes plain numbers.
