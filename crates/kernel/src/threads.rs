@@ -162,7 +162,7 @@ struct Held<'a> {
     own: u32,
 }
 
-/// A thread that is found this often to block the signal, and to run or sleep all the same, will not come: the looks are up to
+/// A thread that is found this often to block the signal, and to sleep all the same, will not come: the looks are up to
 /// 50 ms apart. The C library blocks all signals for moments, around the start of a thread or a child.
 const LOOKS: u32 = 12;
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
@@ -279,6 +279,8 @@ impl Held<'_> {
                 return Ok(());
             }
             'D' => {}
+            // A new thread begins with all signals blocked, and may have to wait for a processor.
+            'R' if blocks && !late => {}
             _ if blocks => {
                 if slot.looks.fetch_add(1, SeqCst) >= LOOKS || late {
                     return Err(Refused::Blocked(self.tasks.thread(id)));
