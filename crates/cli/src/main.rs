@@ -15,7 +15,6 @@ mod man;
 mod output;
 mod program;
 mod proof;
-mod report;
 mod run;
 mod status;
 mod table;
@@ -24,6 +23,7 @@ use std::ffi::{c_char, c_int};
 
 use arguments::{Typed, UsageError};
 use flags::Key;
+use stepdown::report;
 
 /// Exit status when stepdown refuses or fails, so that it is told apart from the program's own.
 pub(crate) const REFUSED: u8 = 125;

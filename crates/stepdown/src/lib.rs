@@ -43,6 +43,7 @@ pub mod console;
 pub mod error;
 pub mod launch;
 pub mod prepare;
+pub mod report;
 pub mod source;
 pub mod state;
 pub mod transition;
