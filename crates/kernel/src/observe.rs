@@ -157,6 +157,16 @@ impl Status {
         Status::read(&file, &path)
     }
 
+    /// The status of the calling thread.
+    ///
+    /// # Errors
+    /// Where `/proc` is not mounted or not readable.
+    pub fn of_caller() -> io::Result<Status> {
+        let path = "/proc/thread-self/status";
+        let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        Status::read(&file, path)
+    }
+
     /// Reads a status file from its beginning, wherever it was read to before.
     pub(crate) fn read(file: &OwnedFd, name: &str) -> io::Result<Status> {
         let mut bytes = vec![0; 4096];
