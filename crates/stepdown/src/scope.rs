@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stepdown_conf::{Config, Finding, quote};
+use stepdown_conf::{Cause, Config, Finding, quote};
 use stepdown_kernel::host;
 use stepdown_security::plan::{Plan, PlannedStep};
 use stepdown_security::policy::Policy;
@@ -32,6 +32,7 @@ pub struct Builder {
 #[must_use = "nothing changes before `apply`"]
 pub struct Planned {
     ready: Ready,
+    process: u32,
 }
 
 impl Security {
@@ -104,7 +105,7 @@ impl Security {
             self.capability_count,
         )
         .map_err(Error::from_refusal)?;
-        Ok(Planned { ready })
+        Ok(Planned { ready, process: std::process::id() })
     }
 }
 
@@ -200,11 +201,21 @@ impl Planned {
     ///
     /// # Errors
     /// A step that failed, or a state that differs. Then [`Error::is_unchanged`] is false, the process is somewhere between
-    /// the two, and the only right thing to do is to exit.
+    /// the two, and the only right thing to do is to exit. In a child that was forked since, nothing is changed.
     pub fn apply(self) -> Result<Proof, Error> {
+        if self.process != std::process::id() {
+            return Err(Error::refused(vec![another_process(self.process)]));
+        }
         // With `self` goes everything that the plan held open.
         transition::apply(&self.ready).map_err(|finding| Error::half_way(*finding))
     }
+}
+
+/// The plan's eyes, opened on `/proc`, still look at the parent.
+fn another_process(planned: u32) -> Finding {
+    Finding::error("another-process", Cause::Host, format!("this plan was made for process {planned}"))
+        .because("this is a child of it, and a plan holds open what it reads of the process that made it")
+        .hint("plan in the process that is to step down")
 }
 
 /// In quotes always, so that whatever is in the value stays the value.
