@@ -90,6 +90,12 @@ impl Security {
         Builder::default().option("User", user)
     }
 
+    /// Warnings and notes of the text; none of them stands in the way.
+    #[must_use]
+    pub fn warnings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// Plans the transition of this process. Looks up names, looks at the process and at the host, and refuses all that
     /// has to be refused. Nothing is changed.
     ///
