@@ -180,7 +180,8 @@ int stepdown_scope_free(stepdown_scope *scope);
  * all that has to be refused, a number or a state of threads that can't be taken along included. Changes nothing. Warnings
  * of the scope and of the plan are in the report; none of them stands in the way.
  * Stores a handle in *plan that the caller owns, or null where it returns anything but STEPDOWN_OK. The plan holds
- * descriptors open until it is applied or freed, close-on-exec all of them. The scope stays as it is.
+ * descriptors open until it is applied or freed, close-on-exec all of them. One is of a directory, which would lead out of
+ * a new root directory: where the scope has a Chroot, there may be no other plan. The scope stays as it is.
  * Thread-safe. A state that changes between plan and apply, a thread or a directory opened meanwhile, may be refused
  * by stepdown_plan_apply when it is too late to go back: plan directly before.
  */

@@ -55,13 +55,18 @@ pub(crate) fn add_text(address: usize, length: usize) {
 
 /// The length of the text at that address, which the caller owns no more.
 pub(crate) fn free_text(address: usize) -> Result<usize, Failure> {
-    locked(&TEXTS).remove(&address).ok_or_else(|| {
+    let mut texts = locked(&TEXTS);
+    let length = texts.remove(&address).ok_or_else(|| {
         Failure::invalid(
             "no-such-text",
             "this text was freed already, or is not of this library",
             "free each text once, and with stepdown_text_free",
         )
-    })
+    })?;
+    if texts.is_empty() {
+        *texts = BTreeMap::new();
+    }
+    Ok(length)
 }
 
 static SCOPES: Table<Security> = Table::new("scope", 1);
@@ -115,6 +120,10 @@ impl<T> Table<T> {
         let Some(freed) = entries.by_number.remove(&number) else {
             return Err(self.none(&entries, number));
         };
+        if entries.by_number.is_empty() {
+            // An empty map may keep memory, which whoever looks for leaks would be shown.
+            entries.by_number = BTreeMap::new();
+        }
         // What it takes to end it, closing descriptors, is not done under the lock.
         drop(entries);
         drop(freed);

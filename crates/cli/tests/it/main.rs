@@ -1,6 +1,7 @@
 //! The tests of the program `stepdown`, on the real kernel and with real programs, as one binary.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+mod c_library;
 mod cluster;
 mod commands;
 mod compare;
