@@ -1,4 +1,4 @@
-//! What each function of the header does, in Rust's own types. Pointers are [`crate::border`]'s.
+//! What each function of the header does, in Rust's own types. Pointers are `border`'s.
 
 use std::ffi::OsStr;
 use std::fmt::Write;

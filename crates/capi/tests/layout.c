@@ -3,7 +3,7 @@
 #include <stepdown.h>
 
 #define SAME(name, condition) typedef char name[(condition) ? 1 : -1]
-#define AT(type, field, offset) SAME(type##_##field, offsetof(type, field) == (offset))
+#define AT(type, field, offset) SAME(at_##type##_##field, offsetof(type, field) == (offset))
 #define PART(index) ((index) * sizeof(void *))
 
 AT(stepdown_finding, code, PART(0));
