@@ -44,8 +44,9 @@
  *
  * What the library does besides: it prints nothing, but for the last words of a process that it ends, and installs no
  * handler that stays. stepdown_scope_plan may start
- * getent(1) to ask for names, and waits for it; SIGCHLD has its default action meanwhile. Should a handler of the
- * program's, or another thread, wait for that child first, the plan is refused.
+ * getent(1) to ask for names, and waits for it. SIGCHLD is blocked in the calling thread meanwhile, and has its default
+ * action where it is ignored; both are as they were afterwards. Should another thread wait for any child and fetch that
+ * one, the plan is refused.
  */
 #ifndef STEPDOWN_H
 #define STEPDOWN_H

@@ -209,24 +209,28 @@ fn the_sanitizers_find_nothing() {
     compile("crates/capi/tests/abuse.c", &abuse, &strs(&options));
     says(&done(&mut node.command(&abuse)), "survived");
     compile("crates/capi/tests/apply.c", &apply, &strs(&options));
-    node.file("scope.conf", SCOPE);
+    node.file("stepdown.conf", SCOPE);
     // Leaks are looked for by another process, which may not look into one that has stepped down; valgrind finds those.
     let leaks = ("ASAN_OPTIONS", "detect_leaks=0");
-    says(&done(node.command(&apply).arg("scope.conf").env(leaks.0, leaks.1)), "applied");
-    says(&done(node.command(&apply).args(["scope.conf", "half-way"]).env(leaks.0, leaks.1)), "half-way");
+    says(&done(node.command(&apply).arg("stepdown.conf").env(leaks.0, leaks.1)), "applied");
+    says(&done(node.command(&apply).args(["stepdown.conf", "half-way"]).env(leaks.0, leaks.1)), "half-way");
 }
 
 #[test]
 fn a_process_steps_down_as_the_library_says_and_the_kernel_sees() {
     let Some(library) = library() else { return };
     let Some(node) = Node::new() else { return };
-    node.file("scope.conf", SCOPE);
+    node.file("stepdown.conf", SCOPE);
     let program = node.dir.join("apply");
     compile("crates/capi/tests/apply.c", &program, &strs(&shared(library)));
-    let ran = done(node.command(&program).arg("scope.conf"));
+    let ran = done(node.command(&program).arg("stepdown.conf"));
     assert_eq!(ran.ran().out, "applied\n");
-    let ran = done(node.command(&program).args(["scope.conf", "half-way"]));
+    let ran = done(node.command(&program).args(["stepdown.conf", "half-way"]));
     assert_eq!(ran.ran().out, "half-way\n");
+    // Which of the two it is, is the library's own business and tested with it.
+    let ran = done(node.command(&program).args(["stepdown.conf", "threads"]));
+    let words = ["several threads are refused\n", "every thread is there\n"];
+    assert!(words.contains(&ran.ran().out.as_str()), "{ran:?}");
 }
 
 #[test]
@@ -236,11 +240,13 @@ fn valgrind_finds_nothing_where_a_process_steps_down() {
     if !have("valgrind") {
         return;
     }
-    node.file("scope.conf", SCOPE);
+    node.file("stepdown.conf", SCOPE);
     let program = node.dir.join("apply");
     compile("crates/capi/tests/apply.c", &program, &strs(&archived(archive)));
     let suppressions = format!("--suppressions={}", source("crates/capi/tests/valgrind.supp").display());
-    for (arguments, word) in [(&["scope.conf"][..], "applied"), (&["scope.conf", "half-way"], "half-way")] {
+    for (arguments, word) in
+        [(&["stepdown.conf"][..], "applied"), (&["stepdown.conf", "half-way"], "half-way")]
+    {
         let mut valgrind = node.command("valgrind");
         let checked = done(valgrind.args(VALGRIND).arg(&suppressions).arg(&program).args(arguments));
         says(&checked, word);
