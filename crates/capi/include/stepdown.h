@@ -42,11 +42,10 @@
  * A plan is good in the process that made it alone: in the child it is refused, unchanged. The child of a process that had
  * several threads may call what a signal handler may, until it executes a program: fork(2).
  *
- * What the library does besides: it prints nothing, but for the last words of a process that it ends, and installs no
- * handler that stays. stepdown_scope_plan may start
- * getent(1) to ask for names, and waits for it. SIGCHLD is blocked in the calling thread meanwhile, and has its default
- * action where it is ignored; both are as they were afterwards. Should another thread wait for any child and fetch that
- * one, the plan is refused.
+ * BESIDES, the library prints nothing, but for the last words of a process that it ends, and installs no handler that
+ * stays. stepdown_scope_plan may start getent(1) to ask for names, and waits for it. SIGCHLD is blocked in the calling
+ * thread meanwhile, and has its default action where it is ignored; both are as they were afterwards. Should another
+ * thread wait for any child and fetch that one, the plan is refused.
  */
 #ifndef STEPDOWN_H
 #define STEPDOWN_H
