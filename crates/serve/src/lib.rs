@@ -6,5 +6,7 @@
 //! in. Not here: changing credentials, which crate `stepdown` does, and system calls, which are in crate `stepdown-kernel`.
 #![forbid(unsafe_code)]
 
+pub mod console;
+pub mod life;
 pub mod options;
 pub mod wanted;
