@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod console;
+pub mod changes;
 pub mod life;
 pub mod options;
 pub mod wanted;

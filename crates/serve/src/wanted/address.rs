@@ -48,6 +48,25 @@ pub struct SocketKey {
     pub shared_by: Option<String>,
 }
 
+/// What two sockets have to have in common to be in each other's way.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Near<'a> {
+    Port(u16, Kind),
+    Path(&'a str),
+    Name(&'a str, Kind),
+}
+
+impl Near<'_> {
+    pub(crate) fn of(key: &SocketKey) -> Near<'_> {
+        match &key.address {
+            Address::Inet(inet) => Near::Port(inet.port(), key.kind),
+            Address::Any(port) => Near::Port(*port, key.kind),
+            Address::Unix(path) => Near::Path(path),
+            Address::Abstract(name) => Near::Name(name, key.kind),
+        }
+    }
+}
+
 /// Why a text is no address: what is wrong, why, and what to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressError {

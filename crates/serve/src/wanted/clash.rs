@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use stepdown_conf::{Cause, Finding, Place};
 
 use super::Wanted;
-use super::address::{Address, Kind, SocketKey};
+use super::address::{Address, Near, SocketKey};
 
 /// One listener, and what is said of it.
 struct One<'a> {
@@ -36,25 +36,6 @@ pub(super) fn look(wanted: &Wanted, findings: &mut Vec<Finding>) {
             findings.push(finding(first, one, how));
         }
         group.push(one);
-    }
-}
-
-/// What two listeners have to have in common to be in each other's way.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Near<'a> {
-    Port(u16, Kind),
-    Path(&'a str),
-    Name(&'a str, Kind),
-}
-
-impl Near<'_> {
-    fn of(key: &SocketKey) -> Near<'_> {
-        match &key.address {
-            Address::Inet(inet) => Near::Port(inet.port(), key.kind),
-            Address::Any(port) => Near::Port(*port, key.kind),
-            Address::Unix(path) => Near::Path(path),
-            Address::Abstract(name) => Near::Name(name, key.kind),
-        }
     }
 }
 
