@@ -7,6 +7,7 @@
 pub mod authority;
 pub mod commands;
 pub mod lines;
+pub mod report;
 pub mod sessions;
 pub mod wire;
 pub mod words;

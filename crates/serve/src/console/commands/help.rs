@@ -48,9 +48,8 @@ fn list(specs: &[&Spec]) -> String {
         let name = format!("{mark} {}", spec.name);
         lines::row(&mut text, &name, spec.summary, column);
     }
-    text.push_str(
-        "* changes something: for operators. Each takes --format json. `help COMMAND` says more.\n",
-    );
+    let footer = "* changes something: for operators. Each takes --format json; `help COMMAND` says more.";
+    lines::wrap(&mut text, footer, 0);
     text
 }
 
