@@ -21,6 +21,7 @@ pub mod observe;
 pub mod perform;
 pub mod processes;
 pub mod program;
+pub mod replace;
 pub mod subject;
 mod sys;
 pub mod terminal;
