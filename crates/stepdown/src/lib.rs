@@ -42,6 +42,7 @@
 pub mod console;
 pub mod error;
 pub mod launch;
+pub mod online;
 pub mod prepare;
 pub mod report;
 pub mod source;
