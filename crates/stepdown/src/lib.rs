@@ -44,6 +44,7 @@ pub mod error;
 pub mod launch;
 pub mod online;
 pub mod prepare;
+pub mod service;
 pub mod report;
 pub mod source;
 pub mod state;
