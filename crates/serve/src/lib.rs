@@ -6,8 +6,10 @@
 //! in. Not here: changing credentials, which crate `stepdown` does, and system calls, which are in crate `stepdown-kernel`.
 #![forbid(unsafe_code)]
 
-pub mod console;
+pub mod accept;
 pub mod changes;
+pub mod console;
 pub mod life;
 pub mod options;
+pub mod pending;
 pub mod wanted;
