@@ -4,6 +4,7 @@
 //! what, [`sessions`] the connected peers, and [`answer`] what is done. The loop that waits for them is the server's;
 //! the client is the program's. Follows `docs/console.md`.
 
+pub mod answer;
 pub mod authority;
 pub mod commands;
 pub mod lines;
