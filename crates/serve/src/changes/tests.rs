@@ -182,16 +182,16 @@ fn the_console_comes_goes_and_changes() {
 
 /// Each of many listeners is looked at a few times, not once for each of the others.
 #[test]
-fn ten_thousand_listeners_are_compared_without_delay() {
+fn thousands_of_listeners_are_compared_without_delay() {
     use std::fmt::Write;
     let many = |from: u16| {
         let mut text = String::from("Service a { Command = /x\n");
-        for port in from..from + 10_000 {
+        for port in from..from + 3_000 {
             writeln!(text, "Listen \"*:{port}\" {{ }}").unwrap();
         }
         wanted(&(text + "}"))
     };
-    let (old, new) = (many(1), many(5_001));
+    let (old, new) = (many(1), many(1_501));
     let found = changes(&old, &new);
-    assert_eq!((found.added.len(), found.removed.len(), found.kept.len()), (5_000, 5_000, 5_000));
+    assert_eq!((found.added.len(), found.removed.len(), found.kept.len()), (1_500, 1_500, 1_500));
 }

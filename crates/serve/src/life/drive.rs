@@ -135,8 +135,9 @@ impl Life {
             _ => self.term(process.id, out),
         };
         self.leaving.push(Leaving { id: process.id, kill_at });
-        if self.leaving.len() > MOST_LEAVING
-            && let Some(oldest) = self.leaving.iter_mut().find(|leaving| leaving.kill_at.is_some())
+        let mut waiting = self.leaving.iter_mut().filter(|leaving| leaving.kill_at.is_some());
+        if let Some(oldest) = waiting.next()
+            && waiting.count() >= MOST_LEAVING
         {
             oldest.kill_at = None;
             out.push(Action::Signal(oldest.id, Signal::Kill));
@@ -197,10 +198,7 @@ impl Life {
             _ => return,
         }
         if slot == Slot::Next {
-            let words = match &self.current {
-                Some(_) => "the replacement is ready; the old process is told to finish",
-                None => "ready",
-            };
+            let words = "the replacement is ready; the old process is told to finish";
             out.push(Action::Say(Severity::Note, words.into()));
             self.dismiss(Slot::Current, out);
             self.current = self.next.take();
