@@ -127,12 +127,6 @@ pub enum Format {
     Json,
 }
 
-/// The command of a key.
-#[must_use]
-pub fn spec(key: Key) -> &'static Spec {
-    COMMANDS.iter().find(|spec| spec.key == key).expect("every command has its row")
-}
-
 /// Every command, in the order in which they are listed.
 pub const COMMANDS: &[Spec] = &[
     Spec {
@@ -342,3 +336,29 @@ const LOOK: Spec = Spec {
 
 /// Likewise for what changes something.
 const CHANGE: Spec = Spec { needs: Rights::Change, ..LOOK };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_the_table() {
+        let page = include_str!("../../../../docs/console.md");
+        let start = page.find("| command |").expect("it has a table");
+        let table: Vec<&str> = page[start..].lines().take_while(|line| line.starts_with('|')).skip(2).collect();
+        let row = |spec: &Spec| {
+            let mark = if spec.needs == Rights::Change { "* " } else { "" };
+            let synopsis = format!("{} {}", spec.name, spec.arguments);
+            format!("| {mark}`{}` | {} |", synopsis.trim_end(), spec.summary)
+        };
+        let rows: Vec<String> = COMMANDS.iter().filter(|spec| !spec.hidden).map(row).collect();
+        assert_eq!(table, rows);
+    }
+
+    #[test]
+    fn no_command_is_there_twice() {
+        for (index, one) in COMMANDS.iter().enumerate() {
+            assert!(!COMMANDS[..index].iter().any(|other| other.key == one.key || other.name == one.name));
+        }
+    }
+}
