@@ -189,6 +189,3 @@ mod add;
 mod lines;
 mod remove;
 mod replace;
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,6 @@
 //! Adding to a scope, in the style of what is in it already.
 
-use super::{Edit, NewValue, lines, text_of};
+use super::{Edit, NewValue, lines};
 use crate::config::Scope;
 use crate::source::Span;
 use crate::tree::{Kind, Piece, significant};
@@ -14,8 +14,8 @@ pub(super) fn option(
     name: &str,
     value: &NewValue,
 ) -> Option<Edit> {
-    let text = text_of(scope.config, file);
-    let pieces = &scope.config.files()[file as usize].tree.pieces;
+    let of = scope.config.files().get(file as usize)?;
+    let (text, pieces) = (of.text(), &of.tree.pieces);
     let body = if scope.parent().is_none() {
         Body { first: 0, end: pieces.len(), open: None, close: None }
     } else {
@@ -69,13 +69,10 @@ impl Body {
         let close = close.start() as usize;
         let after = last.map_or_else(|| self.open.map_or(0, |open| open.end()), Piece::end) as usize;
         if style.one_line {
-            let blank_follows = close > after;
-            let end = if blank_follows { "" } else { " " };
             return match last {
-                Some(_) => {
-                    (after, format!("{}{statement}{}", style.gap, if blank_follows { "" } else { end }))
-                }
-                None => (after, format!(" {statement}{end}")),
+                Some(_) => (after, format!("{}{statement}", style.gap)),
+                None if close > after => (after, format!(" {statement}")),
+                None => (after, format!(" {statement} ")),
             };
         }
         let line = lines::start_of_line(text, close);
@@ -83,10 +80,7 @@ impl Body {
             return (line, format!("{}{statement}{}", style.indent, style.newline));
         }
         // The brace stands behind the last statement.
-        (
-            after,
-            format!("{}{}{statement}{}", style.newline, style.indent, if close > after { "" } else { " " }),
-        )
+        (after, format!("{}{}{statement}", style.newline, style.indent))
     }
 }
 
