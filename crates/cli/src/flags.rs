@@ -2,6 +2,10 @@
 //!
 //! What a command does is in the module of its name; what was typed is read by [`crate::arguments`].
 
+mod server;
+
+use server::{CONSOLE, RESTART, SERVE};
+
 /// A command of the program.
 #[derive(Debug)]
 pub(crate) struct Command {
@@ -31,7 +35,9 @@ pub(crate) enum Key {
     Caps,
     Status,
     Config,
+    Serve,
     Console,
+    Restart,
     Demo,
     Explain,
     Man,
@@ -68,6 +74,8 @@ pub(crate) enum Name {
     State,
     Securebits,
     Graph,
+    Replace,
+    Timeout,
     Help,
     Version,
 }
@@ -285,23 +293,9 @@ pub(crate) const COMMANDS: &[Command] = &[
             ("2", "the command line is wrong"),
         ],
     },
-    Command {
-        key: Key::Console,
-        name: "console",
-        operands: "[ENDPOINT] [COMMAND...]",
-        summary: "ask a running server, or change it while it runs",
-        description: &[
-            "ENDPOINT is the path of the server's console, told apart from a command by its slash. Without one it is that of the              configuration, the first Listen of Control_Listener, or /run/stepdown/console. COMMAND is one of the console's,              which `help` lists; its own flags, such as --format json, stand behind it. It is one argument or several, of which each              that is not a word, a text in quotes or a list in brackets is put into quotes.",
-            "On a terminal and without COMMAND the console asks for commands, with line editing, history and completion. Otherwise              there is no banner and no prompt: each line of standard input is a command, blank lines and those that begin with #              are skipped, and one that fails does not keep the next from being given. What is refused is said on standard error.",
-        ],
-        flags: &[CONFIG, FORMAT],
-        operands_end_flags: true,
-        exit: &[
-            ("0", "it was done; on a terminal, always"),
-            ("1", "it was refused, the answer is \"no\", or no server can be reached"),
-            ("2", "the command, or the command line, is wrong; of several commands the worst counts"),
-        ],
-    },
+    SERVE,
+    CONSOLE,
+    RESTART,
     Command {
         key: Key::Demo,
         name: "demo",

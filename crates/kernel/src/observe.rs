@@ -104,12 +104,8 @@ impl Witness {
         if first.threads == 1 {
             return Ok(vec![first]);
         }
-        let listing = openat(
-            process,
-            c"task",
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
+        let listing =
+            openat(process, c"task", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let own = first.thread;
         let mut list = vec![first];
         for entry in Dir::read_from(&listing)? {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, fchmod};
@@ -80,6 +80,18 @@ impl Pidfile {
         Err(PidfileError::System("open", Errno(libc::EAGAIN)))
     }
 
+    /// Takes over the file from a process that has it locked, by the very descriptor: the lock goes with it. `None` if it is not the
+    /// file at the path, or none that could be locked here. The number in it stays until [`Pidfile::write`].
+    #[must_use]
+    pub fn adopt(path: &Path, file: OwnedFd) -> Option<Pidfile> {
+        let status = fstat(&file).ok()?;
+        if not_ours(&status).is_some() || !is_at(path, &status) {
+            return None;
+        }
+        flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+        Some(Pidfile { path: path.to_owned(), file })
+    }
+
     /// Writes another number: that of the process that is to be found by it.
     ///
     /// # Errors
@@ -98,6 +110,13 @@ impl Pidfile {
         if !ours || unlink(&self.path).is_err() {
             let _ = ftruncate(&self.file, 0);
         }
+    }
+}
+
+/// To hand it on to the process that comes after this one.
+impl AsFd for Pidfile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

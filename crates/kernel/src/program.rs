@@ -9,8 +9,8 @@ use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    Access, AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, accessat, fgetxattr, fstat, fstatvfs, getxattr, openat,
-    openat2,
+    Access, AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, accessat, fgetxattr, fstat,
+    fstatvfs, getxattr, openat, openat2,
 };
 use stepdown_security::errno::Errno;
 use stepdown_security::execve::{Attribute, FileCapabilities, ProgramFile};

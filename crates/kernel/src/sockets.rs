@@ -155,7 +155,8 @@ pub fn identify(descriptor: BorrowedFd<'_>) -> io::Result<Bound> {
             let path = address
                 .path_bytes()
                 .map(|path| Address::Unix(PathBuf::from(std::ffi::OsStr::from_bytes(path))));
-            path.or_else(|| address.abstract_name().map(|name| Address::Abstract(name.to_owned())))
+            let name = address.abstract_name().filter(|name| !name.is_empty());
+            path.or_else(|| name.map(|name| Address::Abstract(name.to_owned())))
         }
         _ => return Err(unsupported()),
     };
@@ -210,6 +211,15 @@ pub fn connect(path: &Path) -> io::Result<OwnedFd> {
 /// What listen(2) answered.
 pub fn set_backlog(listener: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
     Ok(listen(listener, backlog)?)
+}
+
+/// Sets the mode of a Unix socket's file: who may connect.
+///
+/// # Errors
+/// What fchmodat(2) answered.
+pub fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    let mode = rustix::fs::Mode::from_raw_mode(mode);
+    Ok(rustix::fs::chmodat(rustix::fs::CWD, path, mode, rustix::fs::AtFlags::empty())?)
 }
 
 /// Sets or clears `O_NONBLOCK`, of the socket: every process that has it sees that.

@@ -12,7 +12,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, chdir, getpid, getppid, pidfd_open, setsid};
 
 use crate::signals::Inherited;
-use crate::{errno_of, notify, sys};
+use crate::{errno_of, limits, notify, sys};
 
 /// What is started, and with what.
 #[derive(Clone, Copy, Debug)]
@@ -184,6 +184,7 @@ fn ready(
     setsid().map_err(|error| said("setsid")(error.into()))?;
     place(sources, report).map_err(said("placing the descriptors"))?;
     start.inherited.restore().map_err(said("restoring the signals"))?;
+    limits::restore_descriptors(sources.len() as u64).map_err(said("setrlimit"))?;
     if let Some(directory) = start.directory {
         let call = format!("chdir to {}", directory.to_string_lossy());
         chdir(directory).map_err(|error| format!("{call} answered {}", words_of(&error.into())))?;
@@ -215,20 +216,20 @@ fn place(sources: &mut [c_int], report: &mut c_int) -> io::Result<()> {
             sys::set_close_on_exec(to, false)?;
             continue;
         }
-        if sources[index + 1..].contains(&to) {
-            let moved = sys::duplicate_above(to, count)?;
-            for source in &mut sources[index + 1..] {
-                if *source == to {
-                    *source = moved;
-                }
+        let (_, later) = sources.split_at_mut(index + 1);
+        if later.contains(&to) {
+            // To any free number above: should that be one that is placed later, it is moved on from there.
+            let moved = sys::duplicate_above(to, to + 1)?;
+            for source in later.iter_mut().filter(|source| **source == to) {
+                *source = moved;
             }
         }
         sys::duplicate_to(from, to)?;
-        sources[index] = to;
         // Nothing is kept longer than needed: there may be just as many as the limit allows.
-        if from >= count && !sources[index + 1..].contains(&from) {
+        if from > to && !later.contains(&from) {
             sys::close_range(from, from)?;
         }
+        sources[index] = to;
     }
     close_all_but(sources, *report)
 }

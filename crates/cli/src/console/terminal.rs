@@ -147,7 +147,12 @@ impl Completer for Completion {
         let harmless = |candidate: &String| {
             !candidate.contains(char::is_control) && *candidate == report::clean(candidate)
         };
-        Ok((typing.start, candidates.into_iter().filter(harmless).collect()))
+        let mut candidates: Vec<String> = candidates.into_iter().filter(harmless).collect();
+        if let [only] = &mut candidates[..] {
+            // The next word can be typed at once.
+            only.push(' ');
+        }
+        Ok((typing.start, candidates))
     }
 }
 
