@@ -1,4 +1,5 @@
-//! All unsafe code of the project: the calls of the C library and of Linux that rustix has no safe form of.
+//! All unsafe code of the project: the calls of the C library and of Linux that rustix has no safe form of. Those about
+//! this process as a whole are in `sys/process.rs`, those about messages over sockets in `sys/message.rs`.
 //!
 //! Each function here is safe to call and turns its arguments and results into Rust's own types; nothing else
 //! happens in this file. Sources: execve(2), close_range(2), fcntl(2), prctl(2), unshare(2), netdevice(7).
@@ -11,6 +12,12 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
+
+mod message;
+mod process;
+
+pub(crate) use message::{MOST_DESCRIPTORS, peer, peer_groups, receive, send};
+pub(crate) use process::*;
 
 /// execve(2). Comes back only when it failed, or claims to have succeeded while this program still runs.
 pub(crate) fn execve(path: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
