@@ -314,11 +314,11 @@ fn what_is_installed_is_found_by_pkg_config_and_serves_on_port_80() {
     let python = "/usr/bin/python3 usr/share/doc/stepdown/examples/python/server.py";
     for server in ["./shared", "./static", python] {
         let script = format!(
-            "export LD_LIBRARY_PATH=$PWD/usr/lib
+            "export LD_LIBRARY_PATH=$PWD/usr/lib; : >said
              {server} server.conf 1 >said 2>&1 & pid=$!
              until grep -q serving said || ! kill -0 $pid; do sleep 0.05; done
              cat said; grep -e Uid -e CapPrm /proc/$pid/status
-             curl -s --http0.9 http://127.0.0.1/; wait $pid && echo ended well"
+             curl -s --http0.9 http://127.0.0.1/ || kill $pid; wait $pid && echo ended well"
         );
         let served = node.sh(&script);
         let expected = "serving as user 994\nUid:\t994\t994\t994\t994\nCapPrm:\t0000000000000400\n\
