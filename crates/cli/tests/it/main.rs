@@ -5,6 +5,7 @@ mod cluster;
 mod commands;
 mod compare;
 mod completions;
+mod console;
 mod containers;
 mod containers_runc;
 mod demo;
