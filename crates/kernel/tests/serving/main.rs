@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod messages;
+mod replacing;
 mod roles;
 mod sockets;
 mod start;
@@ -21,7 +22,8 @@ fn main() {
     if let Some(role) = std::env::var_os(roles::ROLE) {
         return roles::play(role.to_str().unwrap());
     }
-    let cases: Vec<(&str, fn())> = [start::CASES, sockets::CASES, messages::CASES, warden::CASES].concat();
+    let cases: Vec<(&str, fn())> =
+        [start::CASES, sockets::CASES, messages::CASES, replacing::CASES, warden::CASES].concat();
     if let Ok(case) = std::env::var(CASE) {
         return cases.iter().find(|(name, _)| *name == case).expect("one of the cases").1();
     }
