@@ -166,11 +166,10 @@ fn changes_file<'c>(
     Ok(warnings)
 }
 
-fn save(
-    path: &str,
-    text: &str,
-    expected: Expected<'_>,
-) -> Result<((u64, u64), Option<Finding>), Box<Finding>> {
+type NowThere = ((u64, u64), Option<Finding>);
+
+/// Replaces one file. Gives its new identity, and a warning if any.
+fn save(path: &str, text: &str, expected: Expected<'_>) -> Result<NowThere, Box<Finding>> {
     let shown = shown_path(path);
     let error = match replace::replace(Path::new(path), text.as_bytes(), expected) {
         Ok(replaced) => {
