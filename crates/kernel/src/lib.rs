@@ -19,6 +19,7 @@ pub mod files;
 mod getent;
 pub mod host;
 pub mod limits;
+pub mod memory;
 pub mod namespaces;
 pub mod notify;
 pub mod observe;

@@ -213,8 +213,8 @@ impl Status {
             inheritable: CapSet::from_bits(sets.inheritable.bits()),
             permitted: CapSet::from_bits(sets.permitted.bits()),
             effective: CapSet::from_bits(sets.effective.bits()),
-            bounding: those(|capability| thread::capability_is_in_bounding_set(capability))?,
-            ambient: those(|capability| thread::capability_is_in_ambient_set(capability))?,
+            bounding: those(thread::capability_is_in_bounding_set)?,
+            ambient: those(thread::capability_is_in_ambient_set)?,
             no_new_privs: thread::no_new_privs()?,
         })
     }

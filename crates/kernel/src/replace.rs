@@ -79,7 +79,7 @@ pub fn replace(path: &Path, bytes: &[u8], expected: Expected<'_>) -> Result<Repl
             Err(error) => return Err(at("rename the new file")(error)),
         },
     }
-    temporary.is_renamed();
+    temporary.renamed();
     let unsynced = fsync(&directory).err().map(io::Error::from);
     Ok(Replaced { identity: (status.st_dev, status.st_ino), unsynced })
 }
@@ -258,7 +258,7 @@ impl<'d> Temporary<'d> {
         }
     }
 
-    fn is_renamed(mut self) {
+    fn renamed(mut self) {
         self.remove = false;
     }
 }

@@ -168,7 +168,9 @@ fn in_child(
         Err(format!("execve of {} answered {}", start.path.to_string_lossy(), words_of(&error)))
     });
     let mut words: String = outcome.err().unwrap_or_default();
-    words.truncate(words.floor_char_boundary(WORDS));
+    while words.len() > WORDS {
+        words.pop();
+    }
     (words, report)
 }
 

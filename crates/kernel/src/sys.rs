@@ -13,9 +13,11 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
 
+mod memory;
 mod message;
 mod process;
 
+pub(crate) use memory::*;
 pub(crate) use message::{MOST_DESCRIPTORS, peer, peer_groups, receive, send};
 pub(crate) use process::*;
 

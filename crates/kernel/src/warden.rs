@@ -115,6 +115,7 @@ fn be_warden(socket: std::ffi::c_int) {
     }
     let _ = rustix::process::chdir(c"/");
     let _ = sys::set_name(c"stepdown-warden");
+    crate::memory::release();
     let mut sessions: Vec<(u32, Duration)> = Vec::new();
     let mut record = [0; RECORD];
     loop {

@@ -115,6 +115,8 @@ pub(crate) struct Server {
     failed: bool,
     /// Whether the state of a service may be another than before.
     state_changed: bool,
+    /// Whether more was done since the last long sleep than to wake up: memory was touched that is not needed asleep.
+    has_worked: bool,
     /// Whether standard error is waited for, since it had no room.
     waits_for_standard_error: bool,
     /// When the manager has to hear from this process.

@@ -126,8 +126,10 @@ pub fn narrowed(policy: &Policy, wanted: &Sourced<CapState>) -> Result<Policy, B
     // held; else it stays, as it stays for a service that has all that the scope retains.
     let can_shrink = policy.stays_root() || scope.permitted.contains(Capability::SETPCAP);
     if narrowed.bounding_set.is_none() && !can_shrink {
-        narrowed.bounding_set =
-            Some(Sourced::default_of(BoundingSet::Unchanged, "that of the Security scope, which no service can change"));
+        narrowed.bounding_set = Some(Sourced::default_of(
+            BoundingSet::Unchanged,
+            "that of the Security scope, which no service can change",
+        ));
     }
     Ok(narrowed)
 }
@@ -173,7 +175,8 @@ pub fn start(grounds: &Grounds, policy: &Policy, service: &Service<'_>) -> Resul
     }
     if grounds.root.is_some() {
         let given = service.standard.iter().chain(service.descriptors);
-        if let Some(number) = given.map(AsRawFd::as_raw_fd).find(|&number| descriptors::is_directory(number)) {
+        if let Some(number) = given.map(AsRawFd::as_raw_fd).find(|&number| descriptors::is_directory(number))
+        {
             return Err(vec![leads_out(number)]);
         }
     }
@@ -228,12 +231,22 @@ pub fn not_started(program: &OsStr, words: &str) -> Finding {
 }
 
 /// What the child does: from the state of this process to that of the service.
-fn step_down(grounds: &Grounds, policy: &Policy, file: &ProgramFile, count: c_int) -> Result<(), Box<Finding>> {
+fn step_down(
+    grounds: &Grounds,
+    policy: &Policy,
+    file: &ProgramFile,
+    count: c_int,
+) -> Result<(), Box<Finding>> {
     let unreadable = |error: std::io::Error| {
-        Box::new(Finding::error("no-proof", Cause::Host, format!("the state of the child can't be read: {error}")))
+        Box::new(Finding::error(
+            "no-proof",
+            Cause::Host,
+            format!("the state of the child can't be read: {error}"),
+        ))
     };
     // What is mounted at /proc inside another root directory is what somebody put there.
-    let witness = if grounds.root.is_some() { Witness::by_calls() } else { Witness::open() }.map_err(unreadable)?;
+    let witness =
+        if grounds.root.is_some() { Witness::by_calls() } else { Witness::open() }.map_err(unreadable)?;
     let mut threads = witness.threads().map_err(unreadable)?;
     let start = witness.credentials(threads.remove(0)).map_err(unreadable)?;
     if grounds.root.is_some_and(|root| root != start.root) {
@@ -264,16 +277,24 @@ fn within(policy: &Policy) -> Policy {
 
 fn not_executable(name: &OsStr) -> Finding {
     let name = name.to_string_lossy();
-    Finding::error("not-executable", Cause::Host, format!("{} can't be executed by the user of the scope", shown_path(&name)))
-        .because("the file, or a directory on the way to it, does not let that user execute it")
-        .hint(format!("see `namei -l {}`", shell_word(&name)))
+    Finding::error(
+        "not-executable",
+        Cause::Host,
+        format!("{} can't be executed by the user of the scope", shown_path(&name)),
+    )
+    .because("the file, or a directory on the way to it, does not let that user execute it")
+    .hint(format!("see `namei -l {}`", shell_word(&name)))
 }
 
 fn no_directory(directory: &Path) -> Finding {
     let name = directory.to_string_lossy();
-    Finding::error("no-directory", Cause::Host, format!("{} can't be the working directory", shown_path(&name)))
-        .because("there is no such directory, or the user of the scope may not enter it")
-        .hint(format!("see `namei -l {}`", shell_word(&name)))
+    Finding::error(
+        "no-directory",
+        Cause::Host,
+        format!("{} can't be the working directory", shown_path(&name)),
+    )
+    .because("there is no such directory, or the user of the scope may not enter it")
+    .hint(format!("see `namei -l {}`", shell_word(&name)))
 }
 
 fn leads_out(number: c_int) -> Finding {

@@ -122,6 +122,7 @@ pub(super) fn boot(start: &Start<'_>, mut log: Log) -> Result<Server, Vec<Findin
         leaves_files: false,
         failed: false,
         state_changed: true,
+        has_worked: true,
         waits_for_standard_error: false,
         watchdog_at: None,
     };

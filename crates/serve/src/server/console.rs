@@ -22,6 +22,7 @@ impl Server {
     pub(super) fn answer_next(&mut self) {
         let now = self.clock.elapsed();
         let Some(request) = self.sessions.take(now) else { return };
+        self.has_worked = true;
         let asker = Asker::new(request.rights, &request.peer);
         let mut draft = request.data;
         let (reply, after) = match answer::answer(self, &mut draft, &asker, &request.line) {

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use stepdown_kernel::events::{Event, Interest};
+use stepdown_kernel::memory;
 use stepdown_kernel::output;
 use stepdown_kernel::signals;
 use stepdown_kernel::warden::Warden;
@@ -26,11 +27,13 @@ impl Server {
             self.answer_next();
             if std::mem::take(&mut self.state_changed) {
                 self.look_at_states();
+                self.has_worked = true;
             }
             self.arrange_sessions();
             if self.phase == Phase::Ended {
                 break;
             }
+            self.before_sleep();
             if let Err(error) = self.events.wait(&mut events, self.pause()) {
                 // Nothing can be waited for any more. Never seen; but to spin would be worse than to end.
                 self.log.event(Level::Error, None, &format!("waiting is impossible: {error}"));
@@ -120,6 +123,7 @@ impl Server {
             }
         }
         if has(signals::HUP) && matches!(self.phase, Phase::Starting | Phase::Serving) {
+            self.has_worked = true;
             self.reload_by_signal();
         }
     }
@@ -161,6 +165,13 @@ impl Server {
         let next = services.chain(own).min().map(Duration::from_millis);
         let next = [next, self.sessions.deadline()].into_iter().flatten().min()?;
         Some(next.saturating_sub(self.clock.elapsed()))
+    }
+
+    /// An idle server holds as little memory as it can. Only when nobody talks to it, so that nobody waits for pages.
+    fn before_sleep(&mut self) {
+        if self.phase == Phase::Serving && self.sessions.count() == 0 && std::mem::take(&mut self.has_worked) {
+            memory::release();
+        }
     }
 
     /// A service is in another state: perhaps everything has started, or everything has ended.

@@ -202,6 +202,7 @@ impl Draft {
     }
 }
 
+#[allow(clippy::boxed_local, reason = "it is how findings come")]
 fn one(finding: Box<Finding>) -> Vec<Finding> {
     vec![*finding]
 }

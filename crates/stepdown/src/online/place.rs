@@ -15,12 +15,11 @@ use stepdown_kernel::replace;
 use super::change::{Home, Target, refuse_local_changes_file};
 use super::known::State;
 
+/// What comes of a change, and where it is.
+type Done = Result<(State, Vec<Home>), Vec<Finding>>;
+
 /// Sets an option. Gives what comes of it, and where the change is.
-pub(super) fn put(
-    state: &State,
-    target: &Target,
-    value: &NewValue,
-) -> Result<(State, Vec<Home>), Vec<Finding>> {
+pub(super) fn put(state: &State, target: &Target, value: &NewValue) -> Done {
     refuse_local_changes_file(target).map_err(|finding| vec![*finding])?;
     let mut tried = Vec::new();
     let mut refused = Vec::new();
@@ -43,7 +42,7 @@ pub(super) fn put(
 }
 
 /// Removes an option, or a scope, from every file that may be changed.
-pub(super) fn remove(state: &State, target: &Target) -> Result<(State, Vec<Home>), Vec<Finding>> {
+pub(super) fn remove(state: &State, target: &Target) -> Done {
     refuse_local_changes_file(target).map_err(|finding| vec![*finding])?;
     let (mut now, mut homes): (State, Vec<Home>) = (state.clone(), Vec::new());
     for index in 0..state.config.files().len() as u32 {
@@ -113,10 +112,7 @@ fn places(state: &State, target: &Target) -> Vec<Option<u32>> {
     let local = files.iter().position(File::is_local_changes);
     let overlay = files.iter().position(File::is_overlay).and_then(number);
     let mut places: Vec<Option<u32>> = Vec::new();
-    let only = config.root().option("Local_Changes_Only");
-    if !only
-        .is_some_and(|only| only.current().value().as_text().and_then(|text| text.boolean()) == Some(true))
-    {
+    if !local_changes_only(config) {
         let scope = target.scope(config);
         let setting = scope.and_then(|scope| scope.option(target.option.as_deref()?));
         places.extend(setting.map(|setting| setting.current().span().file).filter(writable).map(Some));
@@ -140,12 +136,12 @@ fn places(state: &State, target: &Target) -> Vec<Option<u32>> {
     places
 }
 
-fn put_in(
-    state: &State,
-    place: Option<u32>,
-    target: &Target,
-    value: &NewValue,
-) -> Option<Result<(State, Vec<Home>), Vec<Finding>>> {
+fn local_changes_only(config: &Config) -> bool {
+    let only = config.root().option("Local_Changes_Only").map(|only| only.current().value());
+    only.and_then(|value| value.as_text()?.boolean()) == Some(true)
+}
+
+fn put_in(state: &State, place: Option<u32>, target: &Target, value: &NewValue) -> Option<Done> {
     let created;
     let (state, index) = match place {
         Some(index) => (state, index),

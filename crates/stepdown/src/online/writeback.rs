@@ -94,7 +94,7 @@ impl Online {
             let _ = writeln!(written.unsaved, "{change}");
         }
         if !self.changes.is_empty() {
-            written.findings.push(nowhere(self.changes.len(), self.from_scratch));
+            written.findings.push(nowhere(&self.changes, self.from_scratch));
         }
         written
     }
@@ -166,11 +166,10 @@ fn changes_file<'c>(
     Ok(warnings)
 }
 
-fn save(
-    path: &str,
-    text: &str,
-    expected: Expected<'_>,
-) -> Result<((u64, u64), Option<Finding>), Box<Finding>> {
+type NowThere = ((u64, u64), Option<Finding>);
+
+/// Replaces one file. Gives its new identity, and a warning if any.
+fn save(path: &str, text: &str, expected: Expected<'_>) -> Result<NowThere, Box<Finding>> {
     let shown = shown_path(path);
     let error = match replace::replace(Path::new(path), text.as_bytes(), expected) {
         Ok(replaced) => {
@@ -205,13 +204,20 @@ fn save(
     }))
 }
 
-fn nowhere(count: usize, from_scratch: bool) -> Finding {
+fn nowhere(changes: &[Change], from_scratch: bool) -> Finding {
+    let count = changes.len();
+    let all_have_files = changes.iter().all(|change| change.files().next().is_some());
     let changes = if count == 1 { "1 change is".to_owned() } else { format!("{count} changes are") };
     let finding = Finding::warning("not-in-any-file", Cause::Host, format!("{changes} in memory alone"));
     if from_scratch {
         return finding
             .because("this configuration began from scratch, and no file belongs to it")
             .hint("`config writeback /path/to/a/new/file` writes it there");
+    }
+    if all_have_files {
+        return finding
+            .because("the files that they belong to could not be written")
+            .hint("`config writeback` tries again; until a reload nothing is lost");
     }
     finding
         .because("no file that this process may write has a place for it")
