@@ -15,7 +15,8 @@ use stepdown_kernel::host;
 
 use crate::arguments::{Arguments, Format, UsageError};
 use crate::flags::Name;
-use crate::{output, report, table};
+use crate::{output, table};
+use stepdown::report;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
     let format = arguments.format()?;

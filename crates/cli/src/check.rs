@@ -11,7 +11,8 @@ use stepdown::source;
 
 use crate::arguments::{Arguments, Format, UsageError};
 use crate::flags::Name;
-use crate::{output, report};
+use crate::output;
+use stepdown::report;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
     let format = arguments.format()?;

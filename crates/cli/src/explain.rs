@@ -25,7 +25,8 @@ use stepdown_kernel::observe::Status;
 
 use crate::arguments::{Arguments, Format, UsageError};
 use crate::flags::Name;
-use crate::{output, proof, report};
+use crate::{output, proof};
+use stepdown::report;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
     let format = arguments.format()?;

@@ -2,6 +2,10 @@
 //!
 //! What a command does is in the module of its name; what was typed is read by [`crate::arguments`].
 
+mod server;
+
+use server::{CONSOLE, RESTART, SERVE};
+
 /// A command of the program.
 #[derive(Debug)]
 pub(crate) struct Command {
@@ -31,6 +35,9 @@ pub(crate) enum Key {
     Caps,
     Status,
     Config,
+    Serve,
+    Console,
+    Restart,
     Demo,
     Explain,
     Man,
@@ -67,6 +74,8 @@ pub(crate) enum Name {
     State,
     Securebits,
     Graph,
+    Replace,
+    Timeout,
     Help,
     Version,
 }
@@ -284,6 +293,9 @@ pub(crate) const COMMANDS: &[Command] = &[
             ("2", "the command line is wrong"),
         ],
     },
+    SERVE,
+    CONSOLE,
+    RESTART,
     Command {
         key: Key::Demo,
         name: "demo",

@@ -7,6 +7,7 @@ mod caps;
 mod check;
 mod completions;
 mod config;
+mod console;
 mod demo;
 mod explain;
 mod flags;
@@ -15,8 +16,9 @@ mod man;
 mod output;
 mod program;
 mod proof;
-mod report;
+mod restart;
 mod run;
+mod serve;
 mod status;
 mod table;
 
@@ -24,6 +26,7 @@ use std::ffi::{c_char, c_int};
 
 use arguments::{Typed, UsageError};
 use flags::Key;
+use stepdown::report;
 
 /// Exit status when stepdown refuses or fails, so that it is told apart from the program's own.
 pub(crate) const REFUSED: u8 = 125;
@@ -59,6 +62,9 @@ pub extern "C" fn main(_count: c_int, _vector: *const *const c_char) -> c_int {
                 Key::Caps => caps::run(&arguments),
                 Key::Status => status::run(&arguments),
                 Key::Config => config::run(&arguments),
+                Key::Serve => serve::run(&arguments),
+                Key::Restart => restart::run(&arguments),
+                Key::Console => console::run(&arguments),
                 Key::Demo => demo::run(&arguments),
                 Key::Explain => explain::run(&arguments),
                 Key::Man => man::run(&arguments),

@@ -28,8 +28,11 @@ pub(crate) fn text(ready: &Ready, proof: &Proof) -> String {
         let _ = writeln!(text, "  {}: {}", attempt.way, attempt.expected);
     }
     if let Some(program) = &ready.program {
-        let _ =
-            writeln!(text, "stepdown: executing {}", crate::report::clean(&program.path.to_string_lossy()));
+        let _ = writeln!(
+            text,
+            "stepdown: executing {}",
+            stepdown::report::clean(&program.path.to_string_lossy())
+        );
     }
     text
 }
@@ -60,7 +63,7 @@ pub(crate) fn rows(state: &Credentials, policy: Option<&Policy>) -> Vec<(&'stati
     };
     let root = policy.and_then(|policy| policy.chroot.as_ref()).map_or("/", |chroot| chroot.value.as_str());
     let mut rows = table::rows(&Held::from(state), &words);
-    rows.push(("root directory", crate::report::clean(root)));
+    rows.push(("root directory", stepdown::report::clean(root)));
     rows
 }
 

@@ -12,7 +12,8 @@ use stepdown::{launch, source, transition};
 
 use crate::arguments::{Arguments, Format, UsageError};
 use crate::flags::Name;
-use crate::{REFUSED, output, program, proof, report};
+use crate::{REFUSED, output, program, proof};
+use stepdown::report;
 
 /// Comes back only if the program was not started, with the exit status.
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {

@@ -14,8 +14,9 @@ use stepdown_kernel::processes::{self, Process, ReadError, Seccomp, Thread, Unse
 use stepdown_kernel::{accounts, host};
 
 use crate::arguments::{Arguments, Format, UsageError};
+use crate::output;
 use crate::table::{self, Held, Words};
-use crate::{output, report};
+use stepdown::report;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
     let format = arguments.format()?;

@@ -1,126 +1,11 @@
-//! Tables for a person: what a thread holds as rows of name and value, and lines that fit the terminal.
+//! Tables for a person: rows and lines that fit the terminal. What a thread holds is put into rows by the library.
 //!
-//! `run -v` shows the state that it proved in these rows, `status` that of any process; both mean the same by the same
-//! name. What the kernel's words are is in crate `security`; nothing is read here but the terminal's width.
+//! Nothing is read here but the terminal's width.
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
-use stepdown::security::capability::CapSet;
-use stepdown::security::credentials::{Credentials, Ids};
-use stepdown_kernel::observe::Status;
+pub(crate) use stepdown::held::{Held, Words, json, rows};
 use stepdown_kernel::terminal;
-
-/// What a thread holds, as far as it is known.
-pub(crate) struct Held<'a> {
-    uid: Ids,
-    gid: Ids,
-    groups: &'a [u32],
-    permitted: CapSet,
-    effective: CapSet,
-    inheritable: CapSet,
-    bounding: CapSet,
-    ambient: CapSet,
-    /// The secure bits, where they could be read.
-    pub(crate) securebits: Option<String>,
-    no_new_privs: bool,
-}
-
-/// How what is held is put into words.
-pub(crate) struct Words<'a> {
-    /// The name of a user.
-    pub(crate) user: &'a dyn Fn(u32) -> Option<String>,
-    /// The name of the primary group.
-    pub(crate) group: &'a dyn Fn(u32) -> Option<String>,
-    /// The name of a supplementary group.
-    pub(crate) member: &'a dyn Fn(u32) -> Option<String>,
-    /// A set of capabilities.
-    pub(crate) set: &'a dyn Fn(CapSet) -> String,
-}
-
-impl<'a> From<&'a Credentials> for Held<'a> {
-    fn from(state: &'a Credentials) -> Held<'a> {
-        Held {
-            uid: state.uid,
-            gid: state.gid,
-            groups: &state.groups,
-            permitted: state.permitted,
-            effective: state.effective,
-            inheritable: state.inheritable,
-            bounding: state.bounding,
-            ambient: state.ambient,
-            securebits: Some(state.securebits.to_string()),
-            no_new_privs: state.no_new_privs,
-        }
-    }
-}
-
-impl<'a> From<&'a Status> for Held<'a> {
-    fn from(status: &'a Status) -> Held<'a> {
-        Held {
-            uid: status.uid,
-            gid: status.gid,
-            groups: &status.groups,
-            permitted: status.permitted,
-            effective: status.effective,
-            inheritable: status.inheritable,
-            bounding: status.bounding,
-            ambient: status.ambient,
-            securebits: None,
-            no_new_privs: status.no_new_privs,
-        }
-    }
-}
-
-/// What is held, as rows of name and value, always the same names in the same order.
-pub(crate) fn rows(held: &Held<'_>, words: &Words<'_>) -> Vec<(&'static str, String)> {
-    let one = |id: u32, name: Option<String>| match name {
-        Some(name) => format!("{id} ({name})"),
-        None => id.to_string(),
-    };
-    let ids = |ids: Ids, name: &dyn Fn(u32) -> Option<String>| {
-        let [real, effective, saved, filesystem] = all(ids).map(|id| one(id, name(id)));
-        if ids == Ids::all(ids.real) {
-            real
-        } else {
-            format!("real {real} effective {effective} saved {saved} filesystem {filesystem}")
-        }
-    };
-    let members: Vec<String> = held.groups.iter().map(|&id| one(id, (words.member)(id))).collect();
-    let unknown = "not readable from outside the process, prctl(2)";
-    vec![
-        ("user", ids(held.uid, words.user)),
-        ("group", ids(held.gid, words.group)),
-        ("groups", if members.is_empty() { "none".to_owned() } else { members.join(" ") }),
-        ("permitted", (words.set)(held.permitted)),
-        ("effective", (words.set)(held.effective)),
-        ("inheritable", (words.set)(held.inheritable)),
-        ("bounding", (words.set)(held.bounding)),
-        ("ambient", (words.set)(held.ambient)),
-        ("securebits", held.securebits.clone().unwrap_or_else(|| unknown.to_owned())),
-        ("no_new_privs", if held.no_new_privs { "set" } else { "not set" }.to_owned()),
-    ]
-}
-
-/// What is held, for a machine: ids as numbers, sets as arrays of names.
-pub(crate) fn json(held: &Held<'_>) -> Value {
-    json!({
-        "user": all(held.uid),
-        "group": all(held.gid),
-        "groups": held.groups,
-        "permitted": names(held.permitted),
-        "effective": names(held.effective),
-        "inheritable": names(held.inheritable),
-        "bounding": names(held.bounding),
-        "ambient": names(held.ambient),
-        "no_new_privs": held.no_new_privs,
-    })
-}
-
-/// A set as an array of names; a number stands for what has none.
-pub(crate) fn names(set: CapSet) -> Value {
-    set.iter().map(|capability| Value::String(capability.to_string())).collect()
-}
 
 /// How many columns there are: those of the terminal on standard output, or 80.
 pub(crate) fn width() -> usize {
@@ -167,10 +52,6 @@ pub(crate) fn wrap(text: &mut String, paragraph: &str, indent: usize, width: usi
         }
     }
     text.push('\n');
-}
-
-fn all(ids: Ids) -> [u32; 4] {
-    [ids.real, ids.effective, ids.saved, ids.filesystem]
 }
 
 #[cfg(test)]

@@ -22,13 +22,17 @@ pub struct Config {
     files: Vec<File>,
     merged: Merged,
     notes: Vec<Finding>,
+    local_path: Option<String>,
 }
+
+/// What stands for the name of a text that is laid over the files.
+pub const OVERLAY: &str = "(online)";
 
 /// One scope, merged from every place it was opened.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
-    config: &'a Config,
-    id: u32,
+    pub(crate) config: &'a Config,
+    pub(crate) id: u32,
 }
 
 /// One option of a scope: what it is set to, and all it was set to before.
@@ -41,8 +45,8 @@ pub struct Setting<'a> {
 /// One `name = value` of a file.
 #[derive(Clone, Copy)]
 pub struct Assignment<'a> {
-    config: &'a Config,
-    data: AssignmentData,
+    pub(crate) config: &'a Config,
+    pub(crate) data: AssignmentData,
 }
 
 impl Config {
@@ -81,6 +85,27 @@ impl Config {
         Config::finish(reading)
     }
 
+    /// Reads a configuration from its main file and, after everything else, from a text that overrides what it names:
+    /// changes made in memory that no file holds. Without a main file that text is the whole configuration. It goes by the name
+    /// [`OVERLAY`], and may include nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Config::load).
+    pub fn load_with(
+        main: Option<&str>,
+        search_path: &[String],
+        loader: &mut dyn Loader,
+        overlay: &str,
+    ) -> Result<Config, Vec<Finding>> {
+        let mut reading = Reading::new(Some(loader), search_path);
+        if let Some(main) = main {
+            reading.main_file(&[main.to_string()]);
+        }
+        reading.overlay(OVERLAY, overlay);
+        Config::finish(reading)
+    }
+
     /// Warnings and notes found while reading.
     pub fn notes(&self) -> &[Finding] {
         &self.notes
@@ -89,6 +114,11 @@ impl Config {
     /// Every file that was read, in the order they were opened, the main file first. [`Span::file`] counts these.
     pub fn files(&self) -> &[File] {
         &self.files
+    }
+
+    /// The path of the `Local_Changes_File`, if one is named: where it was read, or where the first change to it would create it.
+    pub fn local_changes_path(&self) -> Option<&str> {
+        self.local_path.as_deref()
     }
 
     /// The outermost scope, which has no name.
@@ -120,12 +150,12 @@ impl Config {
     }
 
     fn finish(reading: Reading<'_>) -> Result<Config, Vec<Finding>> {
-        let Reading { files, findings: notes, local, .. } = reading;
+        let Reading { files, findings: notes, local, overlay, local_path, .. } = reading;
         if notes.iter().any(Finding::is_error) {
             return Err(notes);
         }
-        match merge::merge(&files, local) {
-            Ok(merged) => Ok(Config { files, merged, notes }),
+        match merge::merge(&files, [local, overlay]) {
+            Ok(merged) => Ok(Config { files, merged, notes, local_path }),
             Err(errors) => Err(errors.into_iter().chain(notes).collect()),
         }
     }
@@ -209,7 +239,7 @@ impl<'a> Scope<'a> {
         found.ok().map(|at| Scope { config: self.config, id: merged.scopes_by_name[at] })
     }
 
-    fn all(&self) -> impl Iterator<Item = DefinitionData> + use<'a> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = DefinitionData> + use<'a> {
         let merged = &self.config.merged;
         list(merged.scopes[self.id as usize].definitions.first, |id| merged.definitions[id as usize].next)
             .map(|id| merged.definitions[id as usize])
@@ -292,7 +322,7 @@ impl<'a> Assignment<'a> {
     }
 
     /// The value's pieces without comments, brackets included.
-    fn pieces(&self) -> impl Iterator<Item = Piece> + use<'a> {
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece> + use<'a> {
         let pieces = &self.config.files[self.data.file as usize].tree.pieces;
         let mut after = significant(pieces, self.data.name as usize + 1).map(|(_, piece)| *piece).peekable();
         after.next_if(|piece| piece.kind() == Kind::Equals);

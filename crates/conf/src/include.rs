@@ -22,6 +22,10 @@ pub(crate) struct Reading<'l> {
     pub(crate) findings: Vec<Finding>,
     /// The file of local changes, which comes after everything else.
     pub(crate) local: Option<u32>,
+    /// The text that is laid over all files, which comes after even that.
+    pub(crate) overlay: Option<u32>,
+    /// Where the file of local changes is or, if there is none yet, would be.
+    pub(crate) local_path: Option<String>,
     loader: Option<&'l mut dyn Loader>,
     search_path: &'l [String],
     by_path: BTreeMap<String, u32>,
@@ -46,6 +50,8 @@ impl<'l> Reading<'l> {
             files: Vec::new(),
             findings: Vec::new(),
             local: None,
+            overlay: None,
+            local_path: None,
             loader,
             search_path,
             by_path: BTreeMap::new(),
@@ -62,9 +68,7 @@ impl<'l> Reading<'l> {
         for path in paths {
             match self.load(path) {
                 Err(LoadError::NotFound) => {}
-                Err(LoadError::Refused { message, why, hint }) => {
-                    return self.findings.push(refused(message, why, hint));
-                }
+                Err(error) => return self.findings.push(refused(error)),
                 Ok(Loaded::Directory { .. }) => {
                     let message = format!("`{}` is a directory", shown_path(path));
                     let finding = Finding::error("not-a-file", Cause::Host, message);
@@ -89,6 +93,16 @@ impl<'l> Reading<'l> {
         let content = Content { identity: None, text: text.as_bytes().to_vec(), writable: false };
         self.file(name.to_string(), content, false);
         self.local_changes();
+    }
+
+    /// Takes a text that comes after every file. It may include nothing, and a file of local changes that it names is not
+    /// read.
+    pub(crate) fn overlay(&mut self, name: &str, text: &str) {
+        self.loader = None;
+        let content = Content { identity: None, text: text.as_bytes().to_vec(), writable: true };
+        let index = self.file(name.to_string(), content, false);
+        self.files[index as usize].overlay = true;
+        self.overlay = Some(index);
     }
 
     /// Reads one new file and what it includes; gives its index.
@@ -249,11 +263,11 @@ impl<'l> Reading<'l> {
                     Some(self.file(path.to_string(), content, readonly))
                 }
             },
-            Err(LoadError::Refused { message, why, hint }) => {
-                self.error_at(span, refused(message, why, hint));
+            Err(error) => {
+                self.error_at(span, refused(error));
                 None
             }
-            _ => None,
+            Ok(Loaded::Directory { .. }) => None,
         }
     }
 
@@ -313,15 +327,24 @@ impl<'l> Reading<'l> {
             return self.error_at(span, finding);
         }
         let candidates = candidates(&file.path, &path, self.search_path);
+        self.local_path = candidates.first().cloned();
         for candidate in &candidates {
             if self.by_path.contains_key(candidate) {
                 return self.error_at(span, not_last(&path));
             }
-            match self.load(candidate) {
+            let loaded = match &mut self.loader {
+                Some(loader) => loader.load_local_changes(candidate),
+                None => Err(LoadError::NotFound),
+            };
+            match loaded {
                 Err(LoadError::NotFound) => {}
-                Err(LoadError::Refused { message, why, hint }) => {
-                    return self.error_at(span, refused(message, why, hint));
+                Err(LoadError::Later { message, why }) => {
+                    let mut finding = Finding::note("local-changes-later", Cause::Host, message);
+                    finding.why = why;
+                    self.local_path = Some(candidate.clone());
+                    return self.error_at(span, finding);
                 }
+                Err(error) => return self.error_at(span, refused(error)),
                 Ok(Loaded::Directory { .. }) => {
                     let message = format!("`{}` is a directory", shown_path(candidate));
                     let finding = Finding::error("not-a-file", Cause::Host, message);
@@ -336,6 +359,7 @@ impl<'l> Reading<'l> {
                     let index = self.file(candidate.clone(), content, false);
                     self.files[index as usize].local_changes = true;
                     self.local = Some(index);
+                    self.local_path = Some(candidate.clone());
                     return self.local_change_of_itself(known);
                 }
             }
@@ -394,7 +418,12 @@ impl<'l> Reading<'l> {
     }
 }
 
-fn refused(message: String, why: Option<String>, hint: Option<String>) -> Finding {
+fn refused(error: LoadError) -> Finding {
+    let (message, why, hint) = match error {
+        LoadError::Refused { message, why, hint } => (message, why, hint),
+        LoadError::Later { message, why } => (message, why, None),
+        LoadError::NotFound => ("there is no such file".to_string(), None, None),
+    };
     let mut finding = Finding::error("unreadable", Cause::Host, message);
     finding.why = why;
     finding.hint = hint;

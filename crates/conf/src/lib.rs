@@ -30,7 +30,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub use config::{Assignment, Config, Scope, Setting};
+pub use config::{Assignment, Config, OVERLAY, Scope, Setting};
+pub use edit::{Edit, NewText, NewValue, apply};
 pub use finding::{Cause, Finding, Place, Severity, Shown, shown, shown_path};
 pub use load::{File, LoadError, Loaded, Loader, ReadOnly};
 pub use nearest::nearest;
@@ -64,6 +65,7 @@ pub fn syntax(name: &str, bytes: &[u8]) -> Vec<Finding> {
 mod chars;
 mod config;
 mod count;
+mod edit;
 mod finding;
 mod include;
 mod lex;

@@ -26,6 +26,15 @@ pub trait Loader {
     /// [`LoadError::NotFound`] if there is nothing at that path, so that the next place may be tried;
     /// [`LoadError::Refused`] if there is something that cannot or must not be read, which stops everything.
     fn load(&mut self, path: &str) -> Result<Loaded, LoadError>;
+
+    /// Reads the `Local_Changes_File`, which whoever runs the server may be able to write, and root then should not read.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Loader::load); and [`LoadError::Later`] if it is not to be read now, which stops nothing.
+    fn load_local_changes(&mut self, path: &str) -> Result<Loaded, LoadError> {
+        self.load(path)
+    }
 }
 
 /// What was at a path.
@@ -61,6 +70,14 @@ pub enum LoadError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// What may be there is not to be read yet. For a `Local_Changes_File` alone, which is then left out with a note that has
+    /// the code `local-changes-later`; anything else is refused with the same words.
+    Later {
+        /// Whose doing it is, in one line; it should name the path.
+        message: String,
+        /// The rule behind it.
+        why: Option<String>,
+    },
 }
 
 /// One file of a configuration.
@@ -71,6 +88,7 @@ pub struct File {
     pub(crate) tree: Tree,
     pub(crate) read_only: Option<ReadOnly>,
     pub(crate) local_changes: bool,
+    pub(crate) overlay: bool,
     /// What each inclusion brought: its piece, and the files in order.
     pub(crate) inclusions: Vec<(u32, Vec<u32>)>,
     /// The last `Local_Changes_File` at the outermost level of this file and what it includes there: file and piece.
@@ -117,11 +135,16 @@ impl File {
         self.local_changes
     }
 
+    /// Whether it is the text that was laid over the files, see [`Config::load_with`](crate::Config::load_with).
+    pub fn is_overlay(&self) -> bool {
+        self.overlay
+    }
+
     pub(crate) fn new(path: String, text: String, tree: Tree, read_only: Option<ReadOnly>) -> File {
         let lines = Lines::new(&text);
         let weight = (text.len() as u64, 1);
-        let (local_changes, local, inclusions) = (false, None, Vec::new());
-        File { path, text, tree, read_only, local_changes, inclusions, local, weight, lines }
+        let (local_changes, overlay, local, inclusions) = (false, false, None, Vec::new());
+        File { path, text, tree, read_only, local_changes, overlay, inclusions, local, weight, lines }
     }
 
     pub(crate) fn place(&self, start: u32, end: u32) -> Place {

@@ -73,12 +73,13 @@ pub(crate) struct DefinitionData {
     pub(crate) next: u32,
 }
 
-/// Merges the main file, which is the first, and after it the file of local changes. All must be free of errors.
+/// Merges the main file, which is the first, and after it those that come last: the file of local changes, and the text over
+/// all files. All must be free of errors.
 ///
 /// # Errors
 ///
 /// Every scope type that is used both with and without an instance in the same place.
-pub(crate) fn merge(files: &[File], local: Option<u32>) -> Result<Merged, Vec<Finding>> {
+pub(crate) fn merge(files: &[File], last: [Option<u32>; 2]) -> Result<Merged, Vec<Finding>> {
     let mut merging = Merging {
         files,
         merged: Merged {
@@ -96,7 +97,8 @@ pub(crate) fn merge(files: &[File], local: Option<u32>) -> Result<Merged, Vec<Fi
         open: Vec::new(),
         findings: Vec::new(),
     };
-    for start in [Some(0), local].into_iter().flatten() {
+    merging.file(0);
+    for start in last.into_iter().flatten().filter(|start| *start != 0) {
         merging.file(start);
     }
     merging.settings_by_name();

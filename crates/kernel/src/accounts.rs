@@ -40,6 +40,22 @@ pub fn answer(questions: &Questions) -> Answers {
     Answers { user, group, supplemental_groups, memberships, user_names, group_names }
 }
 
+/// The id of a user; `None` where there is none.
+///
+/// # Errors
+/// Why the name service could not say, in words.
+pub fn user_id(identity: &Identity) -> Result<Option<u32>, String> {
+    Ok(account(&Etc::read(), identity)?.map(|account| account.id))
+}
+
+/// The id of a group; `None` where there is none.
+///
+/// # Errors
+/// As for [`user_id`].
+pub fn group_id(identity: &Identity) -> Result<Option<u32>, String> {
+    Ok(group(&Etc::read(), identity)?.map(|group| group.id))
+}
+
 /// The name of the account with this id, if there is one and the name service answers.
 #[must_use]
 pub fn name_of(uid: u32) -> Option<String> {

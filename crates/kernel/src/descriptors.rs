@@ -54,6 +54,12 @@ pub fn passed(named: &[c_int]) -> Result<Vec<PassedDescriptor>, c_int> {
     Ok(list)
 }
 
+/// Whether the descriptor is open on a directory.
+#[must_use]
+pub fn is_directory(number: c_int) -> bool {
+    sys::descriptor_kind(number).is_ok_and(|(directory, _)| directory)
+}
+
 /// The descriptors above 2 that are open on directories, sorted.
 ///
 /// # Errors
@@ -92,15 +98,20 @@ pub fn close_others_on_exec(passed: &[PassedDescriptor]) -> Result<(), Errno> {
 }
 
 /// The descriptors that execve(2) would leave open now, sorted. `process` is the directory `/proc/self`, opened
-/// before; `own` are descriptors of this program that are known to be open.
+/// before, or nothing where there is none: then every number is tried. `own` are descriptors of this program that are
+/// known to be open.
 ///
 /// # Errors
 /// What reading the directory or fcntl(2) answered.
 pub fn open_after_exec(
-    process: &OwnedFd,
+    process: Option<&OwnedFd>,
     passed: &[PassedDescriptor],
     own: &[c_int],
 ) -> io::Result<Vec<c_int>> {
+    let Some(process) = process else {
+        let all = 0..sys::descriptor_bound();
+        return Ok(all.filter(|&number| sys::is_close_on_exec(number).is_ok_and(|set| !set)).collect());
+    };
     // Since Linux 6.2 the size of the directory is the number of open descriptors. Where that is the number of those
     // that are known, there are no others to look for.
     let count = statat(process, c"fd", AtFlags::empty())?.st_size;

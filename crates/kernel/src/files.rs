@@ -90,6 +90,20 @@ pub fn read(path: &Path, trust: Trust) -> Result<Contents, ReadError> {
     Ok(Contents::File { identity: (status.st_dev, status.st_ino), bytes, writable })
 }
 
+/// What on the way to a file, or the file itself, others than root (or this user) could change, and how; nothing is opened. `None`
+/// where nobody could, and where the way ends: there reading says what is missing.
+#[must_use]
+pub fn untrusted(path: &Path) -> Option<(PathBuf, String)> {
+    match trust::way(path) {
+        Ok(Ok(status)) => {
+            let directory = status.st_mode & libc::S_IFMT == libc::S_IFDIR;
+            trust::writable_by_others(&status, directory).map(|how| (path.into(), how))
+        }
+        Ok(Err(found)) => Some((found.what, found.how)),
+        Err(_) => None,
+    }
+}
+
 /// Reads a file of the system, such as `/etc/passwd`, whole. What is not UTF-8 in it is replaced.
 pub(crate) fn text(path: &CStr) -> io::Result<String> {
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;

@@ -24,10 +24,10 @@ pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// In words: no getent, no answer within [`TIME_LIMIT`], or a failure of its own.
 pub(crate) fn ask(database: &str, key: &str) -> Result<Option<String>, String> {
-    // A parent that ignores SIGCHLD would have the kernel throw the status away.
-    let action = sys::default_child_signal();
+    // A parent that ignores SIGCHLD would have the kernel throw the status away, and one with a handler may fetch it first.
+    let signal = sys::hold_child_signal();
     let answer = ask_child(database, key);
-    sys::restore_child_signal(action);
+    signal.restore();
     answer
 }
 

@@ -41,7 +41,8 @@ pub fn capability_count() -> u8 {
 /// # Errors
 /// What reading `/proc/self` answered.
 pub fn facts(witness: &Witness, capability_count: u8) -> io::Result<Facts> {
-    if statat(witness.process(), c"ns/user", AtFlags::empty())?.st_ino == INITIAL_USER_NAMESPACE {
+    let process = witness.process().ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))?;
+    if statat(process, c"ns/user", AtFlags::empty())?.st_ino == INITIAL_USER_NAMESPACE {
         return Ok(Facts::initial(capability_count));
     }
     let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}"));

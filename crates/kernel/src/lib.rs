@@ -11,22 +11,37 @@
 
 pub mod accounts;
 pub mod child;
+pub mod clock;
 pub mod descriptors;
 mod etc;
+pub mod events;
 pub mod exec;
 pub mod files;
 mod getent;
 pub mod host;
+pub mod limits;
+pub mod memory;
 pub mod namespaces;
+pub mod notify;
 pub mod observe;
+pub mod output;
+mod parent;
+pub mod peer;
 pub mod perform;
+pub mod pidfile;
 pub mod processes;
 pub mod program;
+pub mod reap;
+pub mod replace;
+pub mod signals;
+pub mod sockets;
+pub mod start;
 pub mod subject;
 mod sys;
 pub mod terminal;
 pub mod threads;
 pub mod trust;
+pub mod warden;
 
 use stepdown_security::errno::Errno;
 

@@ -1,7 +1,8 @@
 //! Reads the kernel's own account of what threads are: `/proc/…/status` of proc_pid_status(5), prctl(2), stat(2).
 //!
 //! What is read later is opened before the credentials change: the change makes the process undumpable, its
-//! `/proc` entries then belong to root, and a chroot may hide them altogether, proc(5).
+//! `/proc` entries then belong to root, and a chroot may hide them altogether, proc(5). A child that was forked in such a
+//! root directory has one thread, the calling one, and that one can be asked about by system calls alone.
 
 use std::ffi::c_int;
 use std::io;
@@ -14,9 +15,13 @@ use stepdown_security::credentials::{Credentials, Directory, Ids, Securebits};
 
 use crate::sys;
 
-/// What of `/proc/self` is read before and after the change, opened while it can be.
+/// How this process is looked at, before and after the change.
 #[derive(Debug)]
-pub struct Witness {
+pub struct Witness(Option<Proc>);
+
+/// What of `/proc/self` is read, opened while it can be.
+#[derive(Debug)]
+struct Proc {
     process: OwnedFd,
     status: OwnedFd,
 }
@@ -57,19 +62,33 @@ impl Witness {
         let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let process = rustix::fs::open(c"/proc/self", directory, Mode::empty())?;
         let status = openat(&process, c"status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Witness { process, status })
+        Ok(Witness(Some(Proc { process, status })))
     }
 
-    /// `/proc/self` itself.
+    /// Asks by system calls alone, where there is no `/proc` or none to be believed: in another root directory. They tell of
+    /// the calling thread, which has to be the only one. It holds nothing open.
+    ///
+    /// # Errors
+    /// EINVAL for a process with more than one thread, or what unshare(2) answered where a filter refuses it and `/proc` can't
+    /// tell either.
+    pub fn by_calls() -> io::Result<Witness> {
+        if crate::start::has_one_thread()? {
+            Ok(Witness(None))
+        } else {
+            Err(io::Error::from_raw_os_error(libc::EINVAL))
+        }
+    }
+
+    /// `/proc/self` itself; none for a witness that asks by system calls.
     #[must_use]
-    pub fn process(&self) -> &OwnedFd {
-        &self.process
+    pub fn process(&self) -> Option<&OwnedFd> {
+        self.0.as_ref().map(|proc| &proc.process)
     }
 
     /// The descriptors of the witness, which are its own business and closed by execve(2).
     #[must_use]
-    pub fn descriptors(&self) -> [c_int; 2] {
-        [self.process.as_raw_fd(), self.status.as_raw_fd()]
+    pub fn descriptors(&self) -> Vec<c_int> {
+        self.0.iter().flat_map(|proc| [proc.process.as_raw_fd(), proc.status.as_raw_fd()]).collect()
     }
 
     /// How many threads the process has.
@@ -77,7 +96,11 @@ impl Witness {
     /// # Errors
     /// What reading `/proc` answered, and a status that can't be made sense of.
     pub fn thread_count(&self) -> io::Result<u32> {
-        Ok(Status::read(&self.status, "/proc/self/status")?.threads)
+        match &self.0 {
+            Some(proc) => Ok(Status::read(&proc.status, "/proc/self/status")?.threads),
+            // A witness by calls is of a process with one thread, and is refused elsewhere.
+            None => Witness::by_calls().map(|_| 1),
+        }
     }
 
     /// The status of every thread of the process, that of its first thread first.
@@ -85,17 +108,16 @@ impl Witness {
     /// # Errors
     /// What reading `/proc` answered, and a status that can't be made sense of.
     pub fn threads(&self) -> io::Result<Vec<Status>> {
-        let first = Status::read(&self.status, "/proc/self/status")?;
+        let Some(Proc { process, status }) = &self.0 else {
+            return Witness::by_calls().and_then(|_| Ok(vec![Status::of_calls()?]));
+        };
+        let first = Status::read(status, "/proc/self/status")?;
         // The kernel counts the threads; only where there are several are they looked for one by one.
         if first.threads == 1 {
             return Ok(vec![first]);
         }
-        let listing = openat(
-            &self.process,
-            c"task",
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
+        let listing =
+            openat(process, c"task", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let own = first.thread;
         let mut list = vec![first];
         for entry in Dir::read_from(&listing)? {
@@ -163,6 +185,50 @@ impl Status {
         let path = format!("/proc/{pid}/status");
         let file = rustix::fs::open(path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         Status::read(&file, &path)
+    }
+
+    /// The status of the calling thread.
+    ///
+    /// # Errors
+    /// Where `/proc` is not mounted or not readable.
+    pub fn of_caller() -> io::Result<Status> {
+        let path = "/proc/thread-self/status";
+        let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        Status::read(&file, path)
+    }
+
+    /// The status of the calling thread, taken for the only one, by system calls: getresuid(2), getresgid(2), setfsuid(2),
+    /// getgroups(2), capget(2), prctl(2).
+    fn of_calls() -> io::Result<Status> {
+        let ids = |(real, effective, saved), filesystem| Ids { real, effective, saved, filesystem };
+        let (filesystem_user, filesystem_group) = sys::filesystem_ids();
+        let sets = thread::capabilities(None)?;
+        // Up to the first that the kernel does not know.
+        let those = |is: fn(thread::CapabilitySet) -> rustix::io::Result<bool>| -> io::Result<CapSet> {
+            let mut set = 0;
+            for bit in (0..64).map(|number| 1 << number) {
+                match is(thread::CapabilitySet::from_bits_retain(bit)) {
+                    Ok(true) => set |= bit,
+                    Ok(false) => {}
+                    Err(rustix::io::Errno::INVAL) => break,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok(CapSet::from_bits(set))
+        };
+        Ok(Status {
+            thread: std::process::id(),
+            threads: 1,
+            uid: ids(sys::user_ids()?, filesystem_user),
+            gid: ids(sys::group_ids()?, filesystem_group),
+            groups: sys::groups()?,
+            inheritable: CapSet::from_bits(sets.inheritable.bits()),
+            permitted: CapSet::from_bits(sets.permitted.bits()),
+            effective: CapSet::from_bits(sets.effective.bits()),
+            bounding: those(thread::capability_is_in_bounding_set)?,
+            ambient: those(thread::capability_is_in_ambient_set)?,
+            no_new_privs: thread::no_new_privs()?,
+        })
     }
 
     /// Reads a status file from its beginning, wherever it was read to before.
@@ -281,6 +347,14 @@ mod tests {
         let own = witness.credentials(threads[0].clone()).unwrap();
         assert_eq!(own.uid.real, rustix::process::getuid().as_raw());
         assert_eq!(own.permitted.bits(), thread::capabilities(None).unwrap().permitted.bits());
+    }
+
+    #[test]
+    fn the_two_accounts_of_a_thread_agree() {
+        let text = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let proc = Status::parse(&text).unwrap();
+        let calls = Status::of_calls().unwrap();
+        assert_eq!(calls, Status { thread: calls.thread, threads: 1, ..proc });
     }
 
     #[test]

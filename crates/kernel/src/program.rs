@@ -9,8 +9,8 @@ use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fgetxattr, fstat, fstatvfs, getxattr, openat,
-    openat2,
+    Access, AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, accessat, fgetxattr, fstat,
+    fstatvfs, getxattr, openat, openat2,
 };
 use stepdown_security::errno::Errno;
 use stepdown_security::execve::{Attribute, FileCapabilities, ProgramFile};
@@ -71,6 +71,16 @@ pub fn find(name: &[u8], search: &[u8], root: Option<BorrowedFd<'_>>) -> Result<
     Err(refused)
 }
 
+/// Whether this process may execute the file, or enter the directory, access(2) with its effective ids.
+#[must_use]
+pub fn is_executable(path: &std::path::Path) -> bool {
+    match accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS) {
+        Ok(()) => true,
+        // faccessat2(2) came with Linux 5.8; before, execve(2) will say.
+        Err(error) => error == rustix::io::Errno::NOSYS,
+    }
+}
+
 fn look(path: &[u8], root: Option<BorrowedFd<'_>>) -> Result<Program, ProgramError> {
     let shown = String::from_utf8_lossy(path).into_owned();
     let fail = |errno| ProgramError { path: shown.clone(), errno, detail: None };
@@ -112,7 +122,7 @@ fn inspect(
     let capabilities = match &readable {
         Some(again) => file_capabilities(again.as_fd()),
         // Attributes of `security` need no right to read the file, but a descriptor that could read it.
-        None => path_capabilities(&file),
+        None => path_capabilities(&file, path, root.is_none()),
     }
     .map_err(fail)?;
     let script = match readable {
@@ -134,7 +144,7 @@ fn inspect(
 
 fn open(path: &CString, root: Option<BorrowedFd<'_>>, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     match root {
-        None => openat(rustix::fs::CWD, path, flags, Mode::empty()),
+        None => openat(CWD, path, flags, Mode::empty()),
         Some(root) => openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT),
     }
 }
@@ -162,10 +172,18 @@ fn file_capabilities(file: BorrowedFd<'_>) -> rustix::io::Result<Option<FileCapa
 }
 
 /// The same of a file that was opened as a path only.
-fn path_capabilities(file: &OwnedFd) -> rustix::io::Result<Option<FileCapabilities>> {
+fn path_capabilities(
+    file: &OwnedFd,
+    path: &CString,
+    by_path: bool,
+) -> rustix::io::Result<Option<FileCapabilities>> {
     let mut buffer = [0_u8; 24];
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let length = getxattr(path.as_str(), c"security.capability", &mut buffer[..]);
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let length = match getxattr(link.as_str(), c"security.capability", &mut buffer[..]) {
+        // Without /proc, as in another root directory, the name has to do.
+        Err(rustix::io::Errno::NOENT) if by_path => getxattr(path, c"security.capability", &mut buffer[..]),
+        length => length,
+    };
     parsed_attribute(length, &buffer)
 }
 

@@ -1,5 +1,6 @@
-//! All unsafe code of the project: the calls of the C library and of Linux that rustix has no safe form of, and in
-//! [`threads`] the signal handler.
+//! All unsafe code of the project but the C library's border: the calls of the C library and of Linux that rustix has no safe form
+//! of. Those about this process as a whole are in `sys/process.rs`, those about messages over sockets in `sys/message.rs`, and
+//! the signal handler that takes threads along in `sys/threads.rs`.
 //!
 //! Each function here is safe to call and turns its arguments and results into Rust's own types; nothing else
 //! happens in this file. Sources: execve(2), close_range(2), fcntl(2), prctl(2), unshare(2), netdevice(7).
@@ -13,7 +14,14 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
 
+mod memory;
+mod message;
+mod process;
 pub(crate) mod threads;
+
+pub(crate) use memory::*;
+pub(crate) use message::{MOST_DESCRIPTORS, peer, peer_groups, receive, send};
+pub(crate) use process::*;
 
 /// execve(2). Comes back only when it failed, or claims to have succeeded while this program still runs.
 pub(crate) fn execve(path: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
@@ -170,17 +178,45 @@ pub(crate) fn is_secure_execution() -> bool {
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
-/// Sets what is done on SIGCHLD to the default, and gives what it was, for [`restore_child_signal`].
-pub(crate) fn default_child_signal() -> libc::sighandler_t {
-    // SAFETY: the default action runs no code of this program.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) }
+/// What SIGCHLD did before [`hold_child_signal`].
+pub(crate) struct ChildSignal {
+    action: libc::sigaction,
+    mask: libc::sigset_t,
 }
 
-/// Sets what is done on SIGCHLD back to what [`default_child_signal`] found.
-pub(crate) fn restore_child_signal(action: libc::sighandler_t) {
-    if action != libc::SIG_ERR {
-        // SAFETY: it is the action that was in force before, ignored or default or a handler that is still there.
-        unsafe { libc::signal(libc::SIGCHLD, action) };
+/// Sees to it that the status of a child can be waited for: SIGCHLD is blocked in this thread, so that a handler comes when
+/// the child has been waited for, and where ignoring it would throw the status away, the default action is set.
+pub(crate) fn hold_child_signal() -> ChildSignal {
+    // SAFETY: all of it is plain data, for which zeroes are valid: the default action, and an empty set of signals.
+    let (mut held, mut blocked, default): (ChildSignal, libc::sigset_t, libc::sigaction) =
+        unsafe { (std::mem::zeroed(), std::mem::zeroed(), std::mem::zeroed()) };
+    // SAFETY: the calls read and write these variables; the default action runs no code of this program.
+    unsafe {
+        libc::sigemptyset(&raw mut blocked);
+        libc::sigaddset(&raw mut blocked, libc::SIGCHLD);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const blocked, &raw mut held.mask);
+        libc::sigaction(libc::SIGCHLD, ptr::null(), &raw mut held.action);
+        if held.throws_away() {
+            libc::sigaction(libc::SIGCHLD, &raw const default, ptr::null_mut());
+        }
+    }
+    held
+}
+
+impl ChildSignal {
+    /// Makes SIGCHLD do what it did, flags and all.
+    pub(crate) fn restore(self) {
+        // SAFETY: both are what was in force before.
+        unsafe {
+            if self.throws_away() {
+                libc::sigaction(libc::SIGCHLD, &raw const self.action, ptr::null_mut());
+            }
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.mask, ptr::null_mut());
+        }
+    }
+
+    fn throws_away(&self) -> bool {
+        self.action.sa_sigaction == libc::SIG_IGN || self.action.sa_flags & libc::SA_NOCLDWAIT != 0
     }
 }
 

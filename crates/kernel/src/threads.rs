@@ -108,7 +108,9 @@ pub fn signal_is_free() -> Result<bool, Errno> {
 pub fn take_all(plan: &Plan, around: &Around<'_>) -> Result<usize, Refused> {
     let system = |call| move |errno| Refused::System(call, errno);
     let groups = plan.end.groups.len().max(plan.start.groups.len());
-    let mut tasks = Tasks::open(around.witness.process().as_fd(), groups).map_err(system("open"))?;
+    // By system calls alone, the other threads can't be seen.
+    let Some(process) = around.witness.process() else { return Err(Refused::System("open", Errno::NOENT)) };
+    let mut tasks = Tasks::open(process.as_fd(), groups).map_err(system("open"))?;
     let first = std::process::id();
     let count = tasks.read(first).map_err(system("open"))?.and_then(|account| account.threads()).unwrap_or(1);
     let pass = Pass::new(plan, around.leave_keyring, around.prove, count as usize * 2 + 512);

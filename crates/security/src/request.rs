@@ -263,39 +263,7 @@ impl<'a> Reader<'a> {
     }
 
     fn capability_text(&mut self, setting: Setting<'a>, text: &Text<'a>, error: &TextError) {
-        let written = text.text();
-        let word = written.get(error.offset..error.offset + error.length).unwrap_or_default();
-        let what = match error.suggestion() {
-            Some(_) => format!("no capability is called `{}`", shown(word)),
-            None => error.to_string(),
-        };
-        let hint = match error.suggestion() {
-            Some(name) => format!("did you mean {name}?"),
-            _ if setting.name().eq_ignore_ascii_case("bounding_set") => {
-                "names of capabilities(7) separated by commas or spaces, or all".into()
-            }
-            _ => "names of capabilities(7) with +ep behind them, such as \"cap_net_bind_service+ep\"; see cap_from_text(3)".into(),
-        };
-        let finding = Finding::error(
-            "bad-capability-text",
-            Cause::Text,
-            format!("{} can't be read: {what}", setting.name()),
-        );
-        let finding = finding.at(self.config.place(self.within(text, error.offset, error.length)));
-        self.findings.push(finding.because("it is read as cap_from_text(3) reads it").hint(hint));
-    }
-
-    /// The span of a part of a text, where what is written between the quotes is the text itself; else all of it.
-    fn within(&self, text: &Text<'a>, offset: usize, length: usize) -> Span {
-        let whole = text.span();
-        let quotes = usize::from(text.quoted());
-        let raw = self.config.slice(whole);
-        let plain = raw.get(quotes..raw.len() - quotes) == Some(&*text.text());
-        let part = |at: usize| u32::try_from(quotes + at).ok().map(|at| whole.start + at);
-        match (part(offset), part(offset + length)) {
-            (Some(start), Some(end)) if plain && length > 0 => Span { start, end, ..whole },
-            _ => whole,
-        }
+        self.findings.push(refused_capabilities(self.config, setting.name(), text, error));
     }
 
     fn scalar(&mut self, setting: Setting<'a>, value: Value<'a>) -> Option<Text<'a>> {
@@ -355,6 +323,42 @@ impl<'a> Reader<'a> {
 
     fn push_at(&mut self, finding: Finding, text: &Text<'a>) {
         self.findings.push(finding.at(self.config.place(text.span())));
+    }
+}
+
+/// What is said of capability text that can't be read: the place is that of the word, inside the quotes. `option` is
+/// the name of the option that it stands in.
+#[must_use]
+pub fn refused_capabilities(config: &Config, option: &str, text: &Text<'_>, error: &TextError) -> Finding {
+    let written = text.text();
+    let word = written.get(error.offset..error.offset + error.length).unwrap_or_default();
+    let what = match error.suggestion() {
+        Some(_) => format!("no capability is called `{}`", shown(word)),
+        None => error.to_string(),
+    };
+    let hint = match error.suggestion() {
+        Some(name) => format!("did you mean {name}?"),
+        _ if option.eq_ignore_ascii_case("bounding_set") => {
+            "names of capabilities(7) separated by commas or spaces, or all".into()
+        }
+        _ => "names of capabilities(7) with +ep behind them, such as \"cap_net_bind_service+ep\"; see cap_from_text(3)".into(),
+    };
+    Finding::error("bad-capability-text", Cause::Text, format!("{option} can't be read: {what}"))
+        .at(config.place(within(config, text, error.offset, error.length)))
+        .because("it is read as cap_from_text(3) reads it")
+        .hint(hint)
+}
+
+/// The span of a part of a text, where what is written between the quotes is the text itself; else all of it.
+fn within(config: &Config, text: &Text<'_>, offset: usize, length: usize) -> Span {
+    let whole = text.span();
+    let quotes = usize::from(text.quoted());
+    let raw = config.slice(whole);
+    let plain = raw.get(quotes..raw.len() - quotes) == Some(&*text.text());
+    let part = |at: usize| u32::try_from(quotes + at).ok().map(|at| whole.start + at);
+    match (part(offset), part(offset + length)) {
+        (Some(start), Some(end)) if plain && length > 0 => Span { start, end, ..whole },
+        _ => whole,
     }
 }
 

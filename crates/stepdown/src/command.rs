@@ -14,14 +14,12 @@ use stepdown_kernel::child::{self, Change, SpawnError};
 use stepdown_kernel::errno_of;
 use stepdown_kernel::program::Program;
 use stepdown_security::credentials::Directory;
-use stepdown_security::plan::plan;
 use stepdown_security::policy::Policy;
-use stepdown_security::situation::Purpose;
 
 use crate::error::Error;
 use crate::prepare::{End, look_around, prepare_request};
 use crate::scope::Security;
-use crate::transition::Transition;
+use crate::transition::transition_of_child;
 
 /// Starts children under a [`Security`] scope.
 pub trait CommandExt {
@@ -92,20 +90,13 @@ impl Change for StepDown {
             look_around(End::ExecuteSomething, &[], self.capability_count).map_err(said)?;
         situation.chroot = self.directory.map(Ok);
         let file = self.program.as_ref().map(|program| &program.file);
-        let plan = plan(&self.policy, &situation, Purpose::Execute(file)).map_err(|findings| {
-            findings.iter().find(|finding| finding.is_error()).map(Finding::to_string).unwrap_or_default()
-        })?;
-        let transition = Transition {
-            plan: &plan,
-            witness: &witness,
-            root: self.root.as_ref(),
-            passed: Some(&situation.descriptors),
-        };
-        transition.apply().map(drop).map_err(said)
+        transition_of_child(&self.policy, &situation, file, &witness, self.root.as_ref(), &[])
+            .map(drop)
+            .map_err(said)
     }
 }
 
-fn not_absolute(name: &OsStr) -> Finding {
+pub(crate) fn not_absolute(name: &OsStr) -> Finding {
     Finding::error("program-not-absolute", Cause::Host, format!("{} is not an absolute path", name.to_string_lossy()))
         .because("which file that is would depend on the child's PATH and working directory, and another could be looked at than executed")
         .hint("name the program by its whole path")

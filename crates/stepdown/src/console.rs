@@ -10,6 +10,12 @@
 
 pub mod written;
 
+mod question;
+mod reply;
+
+pub use question::{Misunderstood, QUESTIONS, Question};
+pub use reply::Reply;
+
 use std::collections::VecDeque;
 
 use stepdown_conf::{Cause, Config, Finding, Scope, Setting, nearest, quote, shown};
@@ -228,18 +234,9 @@ impl<'a> Way<'a> {
             self.scope = first;
             return Ok(());
         }
-        let instances: Vec<String> =
-            self.of_name(name).filter_map(|scope| Some(scope.instance()?.into_owned())).collect();
         let kind = scope_name(first);
         let Some(word) = self.rest.pop_front() else {
-            let written = |instance: &String| format!("{kind} {}", in_quotes(instance));
-            let some: Vec<String> = instances.iter().take(6).map(written).collect();
-            let more = if instances.len() > 6 { ", and more" } else { "" };
-            return Err(Box::new(
-                Finding::error("no-instance", Cause::Text, format!("which `{kind}` is meant?"))
-                    .because(format!("each has an instance: {}{more}", some.join(", ")))
-                    .hint("name it behind the name of the scope"),
-            ));
+            return Err(which_instance(kind, &self.of_name(name).collect::<Vec<_>>()));
         };
         let unquoted = || split(&word).into_iter().next().filter(|_| word.starts_with(['"', '\'']));
         let found = self.scope.scope(name, Some(&word));
@@ -250,6 +247,8 @@ impl<'a> Way<'a> {
             }
             None => {
                 let message = format!("there is no {kind} {}", shown(&in_quotes(&word)));
+                let instances: Vec<String> =
+                    self.of_name(name).filter_map(|scope| Some(scope.instance()?.into_owned())).collect();
                 let near = nearest(&word, instances.iter().map(String::as_str));
                 let finding = nothing("no-scope", message, near);
                 Err(Box::new(
@@ -276,6 +275,25 @@ impl<'a> Way<'a> {
         }
         Box::new(finding(nearest(name, self.scope.scopes().map(scope_name))))
     }
+}
+
+/// A scope is named whose instance is missing.
+pub(crate) fn which_instance(kind: &str, scopes: &[Scope<'_>]) -> Box<Finding> {
+    let instances = scopes.iter().filter_map(Scope::instance);
+    let some: Vec<String> =
+        instances.take(6).map(|instance| format!("{kind} {}", in_quotes(&instance))).collect();
+    let more = if scopes.len() > 6 { ", and more" } else { "" };
+    let finding = Finding::error("no-instance", Cause::Text, format!("which `{kind}` is meant?"));
+    let finding = finding.hint("name it behind the name of the scope");
+    Box::new(match some.is_empty() {
+        true => finding.because("each has an instance"),
+        false => finding.because(format!("each has an instance: {}{more}", some.join(", "))),
+    })
+}
+
+/// What is known of an option of that scope at the top.
+pub(crate) fn registered(scope: &str, option: &str) -> Option<&'static OptionSpec> {
+    scope.eq_ignore_ascii_case(SCOPE).then(|| options::by_name(option)).flatten()
 }
 
 /// The scope of an option, and its name.
@@ -353,13 +371,14 @@ fn meant(near: &str) -> String {
     format!("did you mean `{}`?", shown(near))
 }
 
-fn in_quotes(text: &str) -> String {
+pub(crate) fn in_quotes(text: &str) -> String {
     let quoted = quote(text);
     if quoted.starts_with('"') { quoted.into_owned() } else { format!("\"{quoted}\"") }
 }
 
 /// The words of a line: white space separates them, quotes of both kinds hold them together.
-fn split(line: &str) -> Vec<String> {
+#[must_use]
+pub fn split(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
     while let Some(first) = rest.chars().next() {

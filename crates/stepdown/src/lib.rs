@@ -37,12 +37,17 @@
 //!
 //! [`source`] reads files, [`prepare`] refuses or makes ready, [`transition`] performs and proves, [`launch`] executes:
 //! the program `stepdown` is made of these. [`console`] answers questions about a configuration, [`state`] reads what
-//! another process is.
+//! another process is, [`own`] what this one is, [`held`] puts either into rows.
 
 pub mod console;
 pub mod error;
+pub mod held;
 pub mod launch;
+pub mod online;
+pub mod own;
 pub mod prepare;
+pub mod report;
+pub mod service;
 pub mod source;
 pub mod state;
 pub mod transition;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use stepdown_conf::{Config, Finding, quote};
+use stepdown_conf::{Cause, Config, Finding, quote};
 use stepdown_kernel::{host, threads};
 use stepdown_security::plan::{Plan, PlannedStep};
 use stepdown_security::policy::Policy;
@@ -48,6 +48,7 @@ pub enum OnRefusal {
 #[must_use = "nothing changes before `apply`"]
 pub struct Planned {
     ready: Ready,
+    process: u32,
     on_refusal: OnRefusal,
     limit: Duration,
 }
@@ -113,6 +114,12 @@ impl Security {
         Security { on_refusal, ..self }
     }
 
+    /// Warnings and notes of the text; none of them stands in the way.
+    #[must_use]
+    pub fn warnings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// Plans the transition of this process. Looks up names, looks at the process and at the host, and refuses all that
     /// has to be refused. Nothing is changed.
     ///
@@ -128,7 +135,8 @@ impl Security {
             self.capability_count,
         )
         .map_err(Error::from_refusal)?;
-        Ok(Planned { ready, on_refusal: self.on_refusal, limit: threads::LIMIT })
+        let process = std::process::id();
+        Ok(Planned { ready, process, on_refusal: self.on_refusal, limit: threads::LIMIT })
     }
 }
 
@@ -250,8 +258,11 @@ impl Planned {
     /// With several threads, what kept it from beginning: a thread that can't be interrupted or does not come in time, a
     /// signal that somebody else handles. Nothing has changed then. With one thread, a step that failed, or a state that
     /// differs; then [`Error::is_unchanged`] is false, the process is somewhere between the two, and the only right thing to
-    /// do is to exit.
+    /// do is to exit. In a child that was forked since, nothing is changed.
     pub fn apply(self) -> Result<Proof, Error> {
+        if self.process != std::process::id() {
+            return Err(Error::refused(vec![another_process(self.process)]));
+        }
         // With `self` goes everything that the plan held open.
         transition::apply_within(&self.ready, self.limit).map_err(|failure| match self.on_refusal {
             OnRefusal::Abort => threads::stop_process(&failure.finding.to_string()),
@@ -259,6 +270,13 @@ impl Planned {
             OnRefusal::Error => Error::half_way(*failure.finding),
         })
     }
+}
+
+/// The plan's eyes, opened on `/proc`, still look at the parent.
+fn another_process(planned: u32) -> Finding {
+    Finding::error("another-process", Cause::Host, format!("this plan was made for process {planned}"))
+        .because("this is a child of it, and a plan holds open what it reads of the process that made it")
+        .hint("plan in the process that is to step down")
 }
 
 /// In quotes always, so that whatever is in the value stays the value.

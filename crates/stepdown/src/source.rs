@@ -6,7 +6,7 @@ use std::path::Path;
 
 use stepdown_conf::{Cause, Config, Finding, LoadError, Loaded, Loader, node_name, search_path, shell_word};
 use stepdown_kernel::files::{self, Contents, ReadError, Trust};
-use stepdown_kernel::host;
+use stepdown_kernel::{host, trust};
 
 /// The directory that the search path begins at.
 pub const CONFIGURATION_DIRECTORY: &str = "/etc/stepdown";
@@ -23,35 +23,10 @@ pub const SEARCH_PATH_VARIABLES: [&str; 2] = ["STEPDOWN_CONF_PATH", "EC_CONF_SEA
 /// Everything that is wrong with the files, at least one finding an error. Where there is no main file at all, one
 /// finding with the code `no-configuration`.
 pub fn load(file: Option<&Path>) -> Result<Config, Vec<Finding>> {
-    if host::is_secure_execution() {
-        return Err(vec![
-            Finding::error(
-                "set-id-stepdown",
-                Cause::Host,
-                "this program was given rights by its own file: set-id bits or capabilities",
-            )
-            .because(
-                "whoever starts it names the configuration, and would decide what is done with these rights",
-            )
-            .hint("take them off (chmod ug-s, setcap -r), and have root start it"),
-        ]);
-    }
+    refuse_set_id()?;
     let path = path()?;
     match file {
-        Some(file) => {
-            let Some(name) = file.to_str() else {
-                return Err(vec![
-                    Finding::error(
-                        "name-not-utf-8",
-                        Cause::Host,
-                        format!("the name of {} is not valid UTF-8", file.display()),
-                    )
-                    .because("places in files are reported by name")
-                    .hint("rename it"),
-                ]);
-            };
-            Config::load(name, &path, &mut FileLoader)
-        }
+        Some(file) => Config::load(name(file)?, &path, &mut FileLoader),
         None => Config::find(MAIN_FILE, &path, &mut FileLoader),
     }
 }
@@ -87,6 +62,23 @@ pub fn path() -> Result<Vec<String>, Vec<Finding>> {
 pub struct FileLoader;
 
 impl Loader for FileLoader {
+    /// What the server's own user may write has its say only after the server is that user.
+    fn load_local_changes(&mut self, path: &str) -> Result<Loaded, LoadError> {
+        if trust::is_privileged()
+            && let Some((what, how)) = files::untrusted(Path::new(path))
+        {
+            let what = what.display();
+            return Err(LoadError::Later {
+                message: format!("the changes in {path} are left out: {what} is not root's alone, {how}"),
+                why: Some(
+                    "this process is root, and whoever can change the file would decide what root does"
+                        .into(),
+                ),
+            });
+        }
+        self.load(path)
+    }
+
     fn load(&mut self, path: &str) -> Result<Loaded, LoadError> {
         match files::read(Path::new(path), Trust::AsRoot) {
             Ok(Contents::File { identity, bytes, writable }) => {
@@ -110,6 +102,7 @@ pub fn syntax(path: &str) -> Vec<Finding> {
         Err(error) => {
             let (message, why, hint) = match refused(path, error) {
                 LoadError::Refused { message, why, hint } => (message, why, hint),
+                LoadError::Later { message, why } => (message, why, None),
                 LoadError::NotFound => (format!("{path}: there is no such file"), None, None),
             };
             let mut finding = Finding::error("not-readable", Cause::Host, message);
@@ -159,4 +152,47 @@ fn refused(path: &str, error: ReadError) -> LoadError {
 fn words(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// The first file along the search path that has the main file's name.
+pub(crate) fn find(path: &[String]) -> Result<String, Vec<Finding>> {
+    let candidates = path.iter().map(|directory| format!("{}/{MAIN_FILE}", directory.trim_end_matches('/')));
+    let there = |candidate: &String| !matches!(FileLoader.load(candidate), Err(LoadError::NotFound));
+    match candidates.clone().find(there) {
+        Some(found) => Ok(found),
+        // It is not there, and says so in its own words.
+        None => Config::find(MAIN_FILE, path, &mut FileLoader)
+            .map(|config| config.files().first().map_or_else(String::new, |file| file.path().to_owned())),
+    }
+}
+
+/// A file's name as text.
+pub(crate) fn name(file: &Path) -> Result<&str, Vec<Finding>> {
+    file.to_str().ok_or_else(|| {
+        vec![
+            Finding::error(
+                "name-not-utf-8",
+                Cause::Host,
+                format!("the name of {} is not valid UTF-8", file.display()),
+            )
+            .because("places in files are reported by name")
+            .hint("rename it"),
+        ]
+    })
+}
+
+/// A program that its own file gave rights to is not steered by whoever starts it.
+pub(crate) fn refuse_set_id() -> Result<(), Vec<Finding>> {
+    if !host::is_secure_execution() {
+        return Ok(());
+    }
+    Err(vec![
+        Finding::error(
+            "set-id-stepdown",
+            Cause::Host,
+            "this program was given rights by its own file: set-id bits or capabilities",
+        )
+        .because("whoever starts it names the configuration, and would decide what is done with these rights")
+        .hint("take them off (chmod ug-s, setcap -r), and have root start it"),
+    ])
 }

@@ -11,8 +11,10 @@ use stepdown_kernel::observe::{Status, Witness};
 use stepdown_kernel::{descriptors, host, observe, perform, threads};
 use stepdown_security::credentials::{Credentials, Difference, differences};
 use stepdown_security::errno::Errno;
-use stepdown_security::plan::Plan;
-use stepdown_security::situation::PassedDescriptor;
+use stepdown_security::execve::ProgramFile;
+use stepdown_security::plan::{Plan, plan};
+use stepdown_security::policy::Policy;
+use stepdown_security::situation::{PassedDescriptor, Purpose, Situation};
 use stepdown_security::ways::{self, Attempt};
 
 use crate::every;
@@ -177,6 +179,26 @@ impl Transition<'_> {
             format!("the program would get the descriptors {open:?}, and should get {expected:?}"),
         ))
     }
+}
+
+/// What a child does between fork and exec: plans from where it finds itself, performs and proves. `outward` are descriptors
+/// that could lead out of a root directory that was entered before the plan.
+pub(crate) fn transition_of_child(
+    policy: &Policy,
+    situation: &Situation,
+    file: Option<&ProgramFile>,
+    witness: &Witness,
+    root: Option<&OwnedFd>,
+    outward: &[PassedDescriptor],
+) -> Result<Proof, Box<Finding>> {
+    let mut plan = plan(policy, situation, Purpose::Execute(file)).map_err(|findings| {
+        let first = findings.into_iter().find(Finding::is_error);
+        first.map_or_else(|| failure("no-plan", "there is no way to the scope".to_owned()), Box::new)
+    })?;
+    if !outward.is_empty() {
+        plan.attempts = ways::attempts(&situation.facts, &plan.end, outward);
+    }
+    Transition { plan: &plan, witness, root, passed: Some(&situation.descriptors) }.apply()
 }
 
 /// A way back to privilege that was tried.

@@ -72,7 +72,7 @@ fn cannot(ready: &Ready, start: &Credentials, end: &Credentials) -> Vec<String> 
         );
     }
     if let Some(chroot) = &ready.policy.chroot {
-        list.push(format!("name any file outside of {}", crate::report::clean(&chroot.value)));
+        list.push(format!("name any file outside of {}", stepdown::report::clean(&chroot.value)));
     }
     if for_good && end.no_new_privs {
         list.push("get any of this back: nothing that it executes can hold more than its bounding set, and no_new_privs, ids and sets are for good".to_owned());

@@ -21,8 +21,9 @@ use stepdown_kernel::subject::Subject;
 use super::{about, refuse, steps};
 use crate::arguments::{Arguments, Format, UsageError};
 use crate::flags::Name;
+use crate::output;
 use crate::table::{self, Held, Words};
-use crate::{output, report};
+use stepdown::report;
 
 /// Answers, if the command line asks about a process or a pasted state; `None` if it does not.
 pub(super) fn run(arguments: &Arguments) -> Result<Option<u8>, UsageError> {

@@ -31,7 +31,7 @@ pub(crate) fn text(plan: &Plan, chroot: Option<&str>) -> String {
                 format!("drop {} capabilities from the bounding set", group.len())
             }
             Step::Chroot { .. } => {
-                format!("make {} the root directory", crate::report::clean(chroot.unwrap_or("it")))
+                format!("make {} the root directory", stepdown::report::clean(chroot.unwrap_or("it")))
             }
             _ => step.to_string(),
         };

@@ -54,7 +54,8 @@ fn every_example_is_listed_and_run_here() {
     let mut names: Vec<String> = fs::read_dir(DIRECTORY)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name != "README.md")
+        // The servers that use the C library are run by its tests.
+        .filter(|name| !["README.md", "c", "python"].contains(&name.as_str()))
         .collect();
     names.sort();
     assert_eq!(names, FILES);

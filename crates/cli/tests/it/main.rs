@@ -1,10 +1,12 @@
 //! The tests of the program `stepdown`, on the real kernel and with real programs, as one binary.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+mod c_library;
 mod cluster;
 mod commands;
 mod compare;
 mod completions;
+mod console;
 mod containers;
 mod containers_runc;
 mod demo;
@@ -32,10 +34,12 @@ mod real_exec;
 mod real_ping;
 mod review;
 mod run;
+mod serve_life;
 mod servers;
 mod servers_nginx;
 mod servers_smtp;
 mod servers_unbound;
+mod serving;
 mod support;
 mod text_benches;
 mod threads;

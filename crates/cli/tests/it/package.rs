@@ -1,14 +1,24 @@
-//! `make install` and `make deb`: what they put where, that the Debian package passes lintian, runs from a root directory
-//! that holds nothing else, and leaves nothing behind.
+//! `make install` and `make deb`: what they put where, that the Debian packages pass lintian, that the program's runs from
+//! a root directory that holds nothing else, and that it leaves nothing behind.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::c_library::library;
 use crate::support::{Done, ECUSER, Node, SAMPLE, STEPDOWN, done, have};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// All that `make deb` makes.
+const PACKAGES: [&str; 3] = ["stepdown", "libstepdown0", "libstepdown-dev"];
+
+/// The path of another package, made with this one.
+fn beside(package: &Path, name: &str) -> PathBuf {
+    let file = package.file_name().unwrap().to_str().unwrap();
+    package.with_file_name(file.replacen("stepdown_", &format!("{name}_"), 1))
+}
 
 /// A directory that ends with this.
 struct Place(PathBuf);
@@ -20,10 +30,12 @@ impl Place {
         Place(dir)
     }
 
-    /// `make` with the program under test, which it must not build.
+    /// `make` with the program and the library under test, which it must not build.
     fn make(&self, target: &str, variables: &[String]) -> Done {
+        let library = library().expect("the tests have looked for what builds it").display();
         let mut make = Command::new("make");
-        make.args(["-s", "-C", SOURCES, target]).arg(format!("PROGRAM={STEPDOWN}")).args(variables);
+        make.args(["-s", "-C", SOURCES, target]).arg(format!("PROGRAM={STEPDOWN}"));
+        make.arg(format!("LIBRARY={library}")).args(variables);
         make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
         done(&mut make)
     }
@@ -64,7 +76,7 @@ fn below(root: &Path) -> BTreeSet<String> {
 
 #[test]
 fn make_install_installs_everything_and_uninstall_removes_it() {
-    if !have("make") {
+    if library().is_none() {
         return;
     }
     let place = Place::new("install");
@@ -86,6 +98,14 @@ fn make_install_installs_everything_and_uninstall_removes_it() {
         "usr/local/share/doc/stepdown/README.md",
         "usr/local/share/doc/stepdown/docs/security-scope.md",
         "usr/local/share/doc/stepdown/examples/web.conf",
+        "usr/local/share/doc/stepdown/examples/c/server.c",
+        "usr/local/share/doc/stepdown/examples/python/server.py",
+        "usr/local/include/stepdown.h",
+        "usr/local/lib/libstepdown.a",
+        "usr/local/lib/libstepdown.so",
+        "usr/local/lib/libstepdown.so.0",
+        "usr/local/lib/libstepdown.so.0.1.0",
+        "usr/local/lib/pkgconfig/stepdown.pc",
     ] {
         expected.push(file.into());
     }
@@ -109,46 +129,54 @@ fn make_install_installs_everything_and_uninstall_removes_it() {
 }
 
 #[test]
-fn make_install_without_a_program_says_so_and_installs_nothing() {
-    if !have("make") {
+fn make_install_without_a_program_or_a_library_says_so_and_installs_nothing() {
+    if library().is_none() {
         return;
     }
     let place = Place::new("unbuilt");
     let root = place.0.join("root");
-    let variables = [format!("DESTDIR={}", root.display()), "PROGRAM=/nowhere/stepdown".to_owned()];
-    let done = place.make("install", &variables);
-    assert!(done.status != 0 && done.err.contains("there is no /nowhere/stepdown"), "{done:?}");
-    assert!(!root.exists());
+    for (variable, missing) in [
+        ("PROGRAM=/nowhere/stepdown", "/nowhere/stepdown:"),
+        ("LIBRARY=/nowhere", "/nowhere/libstepdown.so.0.1.0:"),
+    ] {
+        let done = place.make("install", &[format!("DESTDIR={}", root.display()), variable.to_owned()]);
+        assert!(done.status != 0 && done.err.contains(&format!("there is no {missing}")), "{done:?}");
+        assert!(!root.exists());
+    }
 }
 
 #[test]
-fn lintian_finds_no_error_and_no_warning_in_the_package() {
-    if !have("make") || !have("dpkg-deb") || !have("lintian") {
+fn lintian_finds_no_error_and_no_warning_in_the_packages() {
+    if library().is_none() || !have("dpkg-deb") || !have("lintian") {
         return;
     }
     let place = Place::new("lintian");
     let package = place.package("made");
     // An override that covers nothing is out of date.
     let flags = ["--fail-on", "error,warning", "--display-info", "--allow-root"];
-    let lintian = done(Command::new("lintian").args(flags).arg(&package));
-    assert_eq!(lintian.status, 0, "{lintian:?}");
-    assert!(!lintian.out.contains("unused-override"), "{}", lintian.out);
+    for name in PACKAGES {
+        let lintian = done(Command::new("lintian").args(flags).arg(beside(&package, name)));
+        assert_eq!(lintian.status, 0, "{lintian:?}");
+        assert!(!lintian.out.contains("unused-override"), "{}", lintian.out);
+    }
 }
 
 #[test]
-fn the_same_sources_give_the_same_package() {
-    if !have("make") || !have("dpkg-deb") {
+fn the_same_sources_give_the_same_packages() {
+    if library().is_none() || !have("dpkg-deb") {
         return;
     }
     let place = Place::new("twice");
     let (one, other) = (place.package("one"), place.package("other"));
-    assert!(fs::read(one).unwrap() == fs::read(other).unwrap());
+    for name in PACKAGES {
+        assert!(fs::read(beside(&one, name)).unwrap() == fs::read(beside(&other, name)).unwrap(), "{name}");
+    }
 }
 
 #[test]
 fn the_package_installs_into_an_empty_root_runs_there_and_is_purged_without_a_trace() {
     let Some(node) = Node::new() else { return };
-    if !have("make") || !have("dpkg-deb") {
+    if library().is_none() || !have("dpkg-deb") {
         return;
     }
     let place = Place::new("purge");
@@ -195,17 +223,55 @@ fn the_package_installs_into_an_empty_root_runs_there_and_is_purged_without_a_tr
 }
 
 #[test]
-fn the_package_belongs_to_root_whoever_has_built_it() {
-    if !have("make") || !have("dpkg-deb") {
+fn the_packages_belong_to_root_whoever_has_built_it() {
+    if library().is_none() || !have("dpkg-deb") {
         return;
     }
     let place = Place::new("owner");
     let package = place.package("made");
-    let listed = done(Command::new("dpkg-deb").arg("--contents").arg(&package));
-    for line in listed.ran().out.lines() {
-        let mut fields = line.split_whitespace();
-        let (mode, owner) = (fields.next().unwrap(), fields.next().unwrap());
-        assert_eq!(owner, "root/root", "{line}");
-        assert!(["drwxr-xr-x", "-rwxr-xr-x", "-rw-r--r--"].contains(&mode), "{line}");
+    for name in PACKAGES {
+        let listed = done(Command::new("dpkg-deb").arg("--contents").arg(beside(&package, name)));
+        for line in listed.ran().out.lines() {
+            let mut fields = line.split_whitespace();
+            let (mode, owner) = (fields.next().unwrap(), fields.next().unwrap());
+            assert_eq!(owner, "root/root", "{line}");
+            assert!(["drwxr-xr-x", "-rwxr-xr-x", "-rw-r--r--", "lrwxrwxrwx"].contains(&mode), "{line}");
+        }
     }
+}
+
+#[test]
+fn the_packages_of_the_library_hold_what_it_takes_to_build_and_to_run() {
+    if library().is_none() || !have("dpkg-deb") || !have("pkg-config") {
+        return;
+    }
+    let place = Place::new("library");
+    let package = place.package("made");
+    let (run, build) = (place.0.join("run"), place.0.join("build"));
+    for (name, to) in [("libstepdown0", &run), ("libstepdown0", &build), ("libstepdown-dev", &build)] {
+        done(Command::new("dpkg-deb").arg("--extract").arg(beside(&package, name)).arg(to)).ran();
+    }
+    let architecture = done(Command::new("dpkg-architecture").arg("-qDEB_HOST_MULTIARCH"));
+    let lib = format!("usr/lib/{}", architecture.ran().out.trim());
+    // What runs has no more than it takes.
+    let files: Vec<String> = below(&run).into_iter().filter(|name| name.contains("/libstepdown.")).collect();
+    assert_eq!(files, [format!("{lib}/libstepdown.so.0"), format!("{lib}/libstepdown.so.0.1.0")]);
+    let script = format!(
+        "export PKG_CONFIG_SYSROOT_DIR=$PWD/build PKG_CONFIG_LIBDIR=$PWD/build/{lib}/pkgconfig
+         export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
+         cc -o server build/usr/share/doc/libstepdown-dev/examples/c/server.c \
+             $(pkg-config --cflags --libs stepdown) && LD_LIBRARY_PATH=run/{lib} ./server"
+    );
+    let built = done(Command::new("sh").arg("-c").arg(script).current_dir(&place.0));
+    assert_eq!(
+        (built.status, built.err.lines().next()),
+        (2, Some("usage: server FILE [HOW-MANY-CONNECTIONS]"))
+    );
+    // Whoever links it gets the right dependency: what is listed is what is exported.
+    let symbols =
+        done(Command::new("dpkg-deb").arg("--info").arg(beside(&package, "libstepdown0")).arg("symbols"));
+    assert_eq!(
+        symbols.ran().out.matches("@STEPDOWN_0 0.1.0\n").count(),
+        crate::c_library::listed().len() + 1
+    );
 }

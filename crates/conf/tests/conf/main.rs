@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that finds nothing to unwrap has failed")]
 
 mod documented;
+mod editing;
 mod fixtures;
 mod forms;
 mod limits;

@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn agrees_with_the_witness() {
         let witness = Witness::open().unwrap();
-        let mut tasks = Tasks::open(witness.process().as_fd(), 1000).unwrap();
+        let mut tasks = Tasks::open(witness.process().unwrap().as_fd(), 1000).unwrap();
         let own = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
         let mut seen = false;
         tasks.list(|id| seen |= id == own).unwrap();

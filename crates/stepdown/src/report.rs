@@ -1,4 +1,4 @@
-//! Turns findings into text for a person or JSON for a machine.
+//! Turns findings into text for a person or JSON for a machine: the program's commands and a server's console say them alike.
 //!
 //! A finding is one line that an editor can jump to, the line of the file with the place marked, why, and a hint.
 //! Whatever comes from a file is made harmless first: a control character in it never reaches the terminal.
@@ -6,10 +6,11 @@
 use std::fmt::Write;
 
 use serde_json::{Value, json};
-use stepdown::conf::{Cause, Finding, Place, Severity};
+use stepdown_conf::{Cause, Finding, Place, Severity};
 
 /// The findings as text, each ending in a line feed; in colour where `colour` says so.
-pub(crate) fn text(findings: &[Finding], colour: bool) -> String {
+#[must_use]
+pub fn text(findings: &[Finding], colour: bool) -> String {
     let mut text = String::new();
     for finding in findings {
         one(&mut text, finding, colour);
@@ -18,12 +19,14 @@ pub(crate) fn text(findings: &[Finding], colour: bool) -> String {
 }
 
 /// The findings as a JSON array.
-pub(crate) fn json(findings: &[Finding]) -> Value {
+#[must_use]
+pub fn json(findings: &[Finding]) -> Value {
     Value::Array(findings.iter().map(object).collect())
 }
 
 /// How many errors and warnings there are, in words, those of this host told apart.
-pub(crate) fn summary(findings: &[Finding]) -> String {
+#[must_use]
+pub fn summary(findings: &[Finding]) -> String {
     let count = |severity: Severity, host: bool| {
         findings
             .iter()
@@ -44,7 +47,8 @@ pub(crate) fn summary(findings: &[Finding]) -> String {
 }
 
 /// Text from elsewhere, fit for a terminal: what controls it, ends a line, or reorders or hides what is around it is escaped.
-pub(crate) fn clean(text: &str) -> String {
+#[must_use]
+pub fn clean(text: &str) -> String {
     let hidden = |c: char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     let mut cleaned = String::with_capacity(text.len());
     for c in text.chars() {
@@ -60,7 +64,8 @@ pub(crate) fn clean(text: &str) -> String {
 }
 
 /// The same for a text of several lines.
-pub(crate) fn clean_lines(text: &str) -> String {
+#[must_use]
+pub fn clean_lines(text: &str) -> String {
     text.split('\n').map(clean).collect::<Vec<String>>().join("\n")
 }
 
@@ -129,6 +134,7 @@ fn object(finding: &Finding) -> Value {
 }
 
 /// A place as a JSON object.
-pub(crate) fn place(place: &Place) -> Value {
+#[must_use]
+pub fn place(place: &Place) -> Value {
     json!({ "file": place.file, "line": place.line, "column": place.column })
 }

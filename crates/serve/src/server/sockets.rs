@@ -1,0 +1,231 @@
+//! The table of listening sockets: bound, taken over from elsewhere, kept over reloads, closed.
+//!
+//! Binding is all or nothing: what was bound before something failed is given back. Not for: which sockets there are to
+//! be, which is in [`crate::wanted`] and [`crate::changes`].
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use stepdown_conf::{Finding, Place};
+use stepdown_kernel::sockets::{self, Bound, Options};
+
+use super::refusal;
+use crate::wanted::{Address, ConsoleListen, Kind, Listen, Service, SocketKey, Wanted};
+
+/// A socket that is to be listened on.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    pub(super) key: SocketKey,
+    /// The address as it is written.
+    pub(super) written: String,
+    pub(super) place: Place,
+    pub(super) options: Options,
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// Counts sockets, from 0: never used again.
+    pub(super) number: u64,
+    pub(super) socket: OwnedFd,
+    pub(super) written: String,
+}
+
+/// All listening sockets, by what tells one from another.
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    held: BTreeMap<SocketKey, Held>,
+    next: u64,
+}
+
+/// Sockets that were opened by another process: whoever started this one, or the server before it.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    sockets: Vec<(Bound, OwnedFd)>,
+}
+
+impl Wish {
+    /// What is wanted of a service's listener; `owner` is who a new file belongs to.
+    pub(super) fn of_listen(service: &Service, listen: &Listen, owner: (u32, u32)) -> Wish {
+        Wish {
+            key: listen.key(&service.name),
+            written: listen.written.clone(),
+            place: listen.place.clone(),
+            options: Options {
+                kind: kind(listen.kind),
+                backlog: i32::try_from(listen.backlog).unwrap_or(i32::MAX),
+                reuse_port: listen.reuse_port,
+                free_bind: listen.free_bind,
+                mode: matches!(listen.address, Address::Unix(_)).then_some(listen.mode),
+                owner: Some(owner),
+            },
+        }
+    }
+
+    /// What is wanted of a listener of the console.
+    pub(super) fn of_console(listen: &ConsoleListen, owner: (u32, u32)) -> Wish {
+        Wish {
+            key: listen.key(),
+            written: listen.path.clone(),
+            place: listen.place.clone(),
+            options: Options { mode: Some(listen.mode), owner: Some(owner), ..Options::default() },
+        }
+    }
+
+    /// Everything that a configuration wants to listen on: the console first, so that it is known early whether another
+    /// server runs.
+    pub(super) fn all(wanted: &Wanted, owner: (u32, u32)) -> Vec<Wish> {
+        let console = wanted.console.iter().flat_map(|console| &console.listeners);
+        let services = wanted.services.iter();
+        console
+            .map(|listen| Wish::of_console(listen, owner))
+            .chain(services.flat_map(|service| {
+                service.listeners.iter().map(move |listen| Wish::of_listen(service, listen, owner))
+            }))
+            .collect()
+    }
+
+    fn address(&self) -> sockets::Address {
+        match &self.key.address {
+            Address::Inet(address) => sockets::Address::Inet(*address),
+            Address::Any(port) => sockets::Address::Any(*port),
+            Address::Unix(path) => sockets::Address::Unix(PathBuf::from(path)),
+            Address::Abstract(name) => sockets::Address::Abstract(name.clone().into_bytes()),
+        }
+    }
+}
+
+impl Sockets {
+    /// Makes sockets, or takes them from the pool. All or none: the table is not changed by this.
+    pub(super) fn make(
+        &self,
+        wishes: &[Wish],
+        pool: &mut Pool,
+    ) -> Result<Vec<(SocketKey, Held)>, Vec<Finding>> {
+        let mut made: Vec<(SocketKey, Held)> = Vec::with_capacity(wishes.len());
+        let mut findings = Vec::new();
+        let mut new_files = Vec::new();
+        for (number, wish) in (self.next..).zip(wishes) {
+            let address = wish.address();
+            let socket = match pool.take(&address, &wish.options) {
+                Some(socket) => {
+                    // Whoever bound it may have had another length in mind; where it can't be set, what is there serves.
+                    if wish.options.kind == sockets::Kind::Stream {
+                        let _ = sockets::set_backlog(socket.as_fd(), wish.options.backlog);
+                    }
+                    Ok(socket)
+                }
+                None => sockets::bind(&address, &wish.options).inspect(|_| {
+                    if let sockets::Address::Unix(path) = &address {
+                        new_files.push(path.clone());
+                    }
+                }),
+            };
+            match socket {
+                Ok(socket) => {
+                    made.push((wish.key.clone(), Held { number, socket, written: wish.written.clone() }));
+                }
+                Err(error) => {
+                    findings.push(refusal::not_bound(wish, &error));
+                    // Out of descriptors, every further one would say the same.
+                    if refusal::is_exhaustion(&error) {
+                        break;
+                    }
+                }
+            }
+        }
+        if findings.is_empty() {
+            return Ok(made);
+        }
+        drop(made);
+        for file in new_files {
+            sockets::remove(&file);
+        }
+        Err(findings)
+    }
+
+    /// Takes sockets in that were made.
+    pub(super) fn insert(&mut self, made: Vec<(SocketKey, Held)>) {
+        for (key, held) in made {
+            self.next = self.next.max(held.number + 1);
+            self.held.insert(key, held);
+        }
+    }
+
+    pub(super) fn get(&self, key: &SocketKey) -> Option<&Held> {
+        self.held.get(key)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&SocketKey, &Held)> {
+        self.held.iter()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Closes one and, if `file`, removes the file it was bound to. It comes out, since it may have to be taken from a list
+    /// of what is waited for before it is closed.
+    pub(super) fn remove(&mut self, key: &SocketKey) -> Option<Held> {
+        self.held.remove(key)
+    }
+
+    /// Removes the files of all Unix sockets: nobody is going to listen on them.
+    pub(super) fn remove_files(&self) {
+        for key in self.held.keys() {
+            remove_file(key);
+        }
+    }
+}
+
+/// Removes the file of a Unix socket, where this process may.
+pub(super) fn remove_file(key: &SocketKey) {
+    if let Address::Unix(path) = &key.address {
+        sockets::remove(Path::new(path));
+    }
+}
+
+impl Pool {
+    /// Looks at descriptors that came from elsewhere. What is no socket that could be listened on comes back.
+    pub(super) fn add(&mut self, descriptors: Vec<OwnedFd>) -> Vec<OwnedFd> {
+        let mut others = Vec::new();
+        for descriptor in descriptors {
+            match sockets::identify(descriptor.as_fd()) {
+                Ok(bound) => self.sockets.push((bound, descriptor)),
+                Err(_) => others.push(descriptor),
+            }
+        }
+        others
+    }
+
+    /// What nobody wanted: the addresses, in words. The sockets are closed.
+    pub(super) fn left_over(self) -> Vec<String> {
+        self.sockets
+            .into_iter()
+            .map(|(bound, _)| {
+                bound
+                    .address
+                    .map_or_else(|| "one without an address".to_owned(), |address| address.to_string())
+            })
+            .collect()
+    }
+
+    fn take(&mut self, address: &sockets::Address, options: &Options) -> Option<OwnedFd> {
+        let index = self.sockets.iter().position(|(bound, _)| sockets::is_same(bound, address, options))?;
+        Some(self.sockets.swap_remove(index).1)
+    }
+}
+
+impl AsFd for Held {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn kind(kind: Kind) -> sockets::Kind {
+    match kind {
+        Kind::Stream => sockets::Kind::Stream,
+        Kind::Datagram => sockets::Kind::Datagram,
+    }
+}
