@@ -112,7 +112,7 @@ impl Drop for Server {
 /// Asserts the state of every thread of a process: the user and groups of the sample, `set` in all five sets. False
 /// where there is no thread to look at, because the process has ended meanwhile.
 #[track_caller]
-fn assert_unprivileged(process: u32, set: &str) -> bool {
+pub fn assert_unprivileged(process: u32, set: &str) -> bool {
     let mut threads = 0;
     for task in fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
         let path = task.path().join("status");

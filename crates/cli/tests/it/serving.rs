@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::servers::{assert_unprivileged, family};
 use crate::support::{Done, ECUSER, Node, STEPDOWN, done};
 
 /// How long is waited for what should have come long ago.
@@ -48,6 +49,17 @@ pub fn head_with(node: &Node, security: &str) -> String {
         pid_path(node).display(),
         console_path(node).display()
     )
+}
+
+/// A service: its command, of words that need no quotes inside, and further options and listeners as they are written.
+pub fn service(name: &str, command: &[&str], options: &str) -> String {
+    let words: Vec<String> = command.iter().map(|word| format!("\"{word}\"")).collect();
+    format!("Service \"{name}\" {{\n  Command = ( {} )\n  {options}\n}}\n", words.join(" "))
+}
+
+/// A service that does nothing until it is told to end, and counts as ready soon.
+pub fn sleeper(name: &str, options: &str) -> String {
+    service(name, &["/bin/sleep", "1000000"], &format!("Ready_After = 0.1 {options}"))
 }
 
 /// Waits until `happened`; fails the test with `what` where that takes longer than [`PATIENCE`].
@@ -191,10 +203,23 @@ impl<'a> Server<'a> {
     /// The processes of a service, the present one first.
     #[track_caller]
     pub fn service_pids(&self, name: &str) -> Vec<u32> {
+        let pids = self.service(name)["pids"].clone();
+        pids.as_array().unwrap().iter().map(|pid| u32::try_from(pid.as_u64().unwrap()).unwrap()).collect()
+    }
+
+    /// Asserts that every thread of the server, its warden and all its services is `ecuser`, holds exactly `set` in each of
+    /// the five sets of capabilities, and can gain nothing by an execution; gives the number of processes.
+    #[track_caller]
+    pub fn is_unprivileged(&self, set: &str) -> usize {
+        family(self.pid()).into_iter().filter(|process| assert_unprivileged(*process, set)).count()
+    }
+
+    /// What the console says of a service.
+    #[track_caller]
+    pub fn service(&self, name: &str) -> serde_json::Value {
         let services = self.json(&["services"]);
         let found = services["services"].as_array().unwrap().iter().find(|service| service["name"] == name);
-        let found = found.unwrap_or_else(|| panic!("no service {name} in {services}"));
-        found["pids"].as_array().unwrap().iter().map(|pid| pid.as_u64().unwrap() as u32).collect()
+        found.unwrap_or_else(|| panic!("no service {name} in {services}")).clone()
     }
 
     /// Changes the configuration's file and has it read.
