@@ -10,6 +10,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::net::sockopt;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -195,12 +196,14 @@ pub fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
     }
 }
 
-/// Connects to a Unix socket for connections.
+/// Connects to a Unix socket for connections. Where too many wait there already it waits for its turn, for ever or this long.
 ///
 /// # Errors
-/// What connect(2) answered: ENOENT, ECONNREFUSED, EACCES, EAGAIN where too many wait already.
-pub fn connect(path: &Path) -> io::Result<OwnedFd> {
+/// What connect(2) answered: ENOENT, ECONNREFUSED, EACCES; EAGAIN where its turn did not come.
+pub fn connect(path: &Path, patience: Option<Duration>) -> io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // It counts for connecting as well, socket(7).
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, patience)?;
     rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
     Ok(socket)
 }

@@ -54,7 +54,7 @@ impl fmt::Debug for Errno {
     }
 }
 
-const NAMES: [(i32, &str, &str); 21] = [
+const NAMES: [(i32, &str, &str); 36] = [
     (1, "EPERM", "Operation not permitted"),
     (2, "ENOENT", "No such file or directory"),
     (4, "EINTR", "Interrupted system call"),
@@ -67,13 +67,28 @@ const NAMES: [(i32, &str, &str); 21] = [
     (13, "EACCES", "Permission denied"),
     (14, "EFAULT", "Bad address"),
     (16, "EBUSY", "Device or resource busy"),
+    (17, "EEXIST", "File exists"),
     (20, "ENOTDIR", "Not a directory"),
     (21, "EISDIR", "Is a directory"),
     (22, "EINVAL", "Invalid argument"),
+    (23, "ENFILE", "Too many open files in system"),
     (24, "EMFILE", "Too many open files"),
     (26, "ETXTBSY", "Text file busy"),
+    (27, "EFBIG", "File too large"),
     (28, "ENOSPC", "No space left on device"),
+    (30, "EROFS", "Read-only file system"),
+    (32, "EPIPE", "Broken pipe"),
     (36, "ENAMETOOLONG", "File name too long"),
     (38, "ENOSYS", "Function not implemented"),
     (40, "ELOOP", "Too many levels of symbolic links"),
+    (93, "EPROTONOSUPPORT", "Protocol not supported"),
+    (95, "EOPNOTSUPP", "Operation not supported"),
+    (97, "EAFNOSUPPORT", "Address family not supported by protocol"),
+    (98, "EADDRINUSE", "Address already in use"),
+    (99, "EADDRNOTAVAIL", "Cannot assign requested address"),
+    (104, "ECONNRESET", "Connection reset by peer"),
+    (105, "ENOBUFS", "No buffer space available"),
+    (110, "ETIMEDOUT", "Connection timed out"),
+    (111, "ECONNREFUSED", "Connection refused"),
+    (122, "EDQUOT", "Disk quota exceeded"),
 ];

@@ -14,7 +14,7 @@ use stepdown::source;
 use stepdown_conf::{Cause, Finding, shown_path};
 use stepdown_kernel::trust;
 
-use crate::server::{Holder, check_start, endpoint, meeting_point, take};
+use crate::server::{Holder, Predecessor, check_start, endpoint, meeting_point, take};
 
 /// A restart that has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +81,19 @@ pub fn restart(
         }
         Some((program, arguments)) => Some(begin(program, arguments)?),
     };
-    let new = match holder.wait(patience) {
+    // A command that fails while the old server is there has not even ended it: nobody is going to come.
+    let is_hopeless = |child: &mut Option<Child>, old: &mut Predecessor| {
+        let failed = child
+            .as_mut()
+            .is_some_and(|child| matches!(child.try_wait(), Ok(Some(status)) if !status.success()));
+        failed && !old.has_ended()
+    };
+    let new = match holder.wait(patience, || is_hopeless(&mut child, &mut old)) {
         Ok(Some(new)) => new,
-        Ok(None) => return Err(vec![nobody_came(patience, child.as_mut(), &endpoint)]),
+        Ok(None) => {
+            let goes_on = child.is_some() && !old.has_ended();
+            return Err(vec![nobody_came(patience, child.as_mut(), &endpoint, goes_on)]);
+        }
         Err(error) => return Err(vec![lost(&format!("waiting for the fresh server failed: {error}"))]),
     };
     // A command such as `systemctl restart` ends when it has seen that the server is up.
@@ -107,24 +117,28 @@ fn begin(program: &OsString, arguments: &[OsString]) -> Result<Child, Vec<Findin
     })
 }
 
-fn nobody_came(patience: Duration, child: Option<&mut Child>, endpoint: &str) -> Finding {
-    let seconds = patience.as_secs();
-    let finding = Finding::error(
-        "nobody-came",
-        Cause::Host,
-        format!("no fresh server served within {seconds} seconds"),
-    );
-    let finding = match child.map(|child| child.try_wait()) {
+fn nobody_came(patience: Duration, child: Option<&mut Child>, endpoint: &str, goes_on: bool) -> Finding {
+    let status = child.map(|child| child.try_wait());
+    let message = match (&status, patience.as_secs()) {
+        (Some(Ok(Some(status))), _) if goes_on && !status.success() => "the command failed".to_owned(),
+        (_, 1) => "no fresh server served within 1 second".to_owned(),
+        (_, seconds) => format!("no fresh server served within {seconds} seconds"),
+    };
+    let finding = Finding::error("nobody-came", Cause::Host, message);
+    let finding = match status {
         Some(Ok(Some(status))) => finding.because(format!("the command has ended: {status}")),
         Some(_) => finding.because("the command has not started one, or what it started was refused: see its messages"),
         None => finding.because(
             "whoever started the old server did not start it again, or what it started was refused: see its messages",
         ),
     };
-    finding.hint(format!(
-        "the sockets are closed now; start the server, and for the next time name a command that does: stepdown restart -- systemctl restart UNIT (it was waited for at {})",
-        meeting_point(endpoint).display()
-    ))
+    finding.hint(match goes_on {
+        true => "the old server goes on, which the command has to end: stepdown restart -- systemctl restart UNIT".to_owned(),
+        false => format!(
+            "the sockets are closed now; start the server, and for the next time name a command that does: stepdown restart -- systemctl restart UNIT (it was waited for at {})",
+            meeting_point(endpoint).display()
+        ),
+    })
 }
 
 fn lost(words: &str) -> Finding {

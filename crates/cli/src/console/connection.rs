@@ -24,7 +24,7 @@ pub(crate) const NOT_SENT: &str = "session-ended";
 impl Connection {
     /// Connects.
     pub(crate) fn open(endpoint: &Path) -> Result<Connection, Box<Finding>> {
-        match sockets::connect(endpoint) {
+        match sockets::connect(endpoint, None) {
             Ok(socket) => Ok(Connection {
                 endpoint: endpoint.to_owned(),
                 stream: UnixStream::from(socket),

@@ -199,7 +199,7 @@ fn peer() {
     let uid = rustix::process::Uid::from_raw(994);
     rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
     rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
-    let client = connect(&path).unwrap();
+    let client = connect(&path, None).unwrap();
     let served = accept(listener.as_fd()).unwrap().unwrap();
     let peer = Peer::of(served.as_fd()).unwrap();
     assert_eq!((peer.pid, peer.uid, peer.gid), (pid.as_raw_pid().unsigned_abs(), 994, 994));

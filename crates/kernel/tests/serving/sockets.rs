@@ -167,7 +167,7 @@ fn in_the_way() {
     set_backlog(live.as_fd(), 0).unwrap();
     set_nonblocking(live.as_fd(), true).unwrap();
     while accept(live.as_fd()).unwrap().is_some() {}
-    let _waiting = connect(&path).unwrap();
+    let _waiting = connect(&path, None).unwrap();
     assert_eq!(bind(&here, &stream()).unwrap_err(), BindError::Live);
     drop(live);
     let datagrams = UnixDatagram::bind(scratch.path("datagrams")).unwrap();
@@ -245,7 +245,7 @@ fn accepted() {
     assert!(fs::metadata(&path).unwrap().file_type().is_socket());
     set_nonblocking(listener.as_fd(), true).unwrap();
     assert!(accept(listener.as_fd()).unwrap().is_none());
-    let mut client = UnixStream::from(connect(&path).unwrap());
+    let mut client = UnixStream::from(connect(&path, None).unwrap());
     let served = accept(listener.as_fd()).unwrap().unwrap();
     client.write_all(b"hello").unwrap();
     drop(client);

@@ -24,7 +24,7 @@ use super::handover::{self, Predecessor};
 use super::processes::Processes;
 use super::scope::{Scope, owner};
 use super::service::{Service, ServiceId, policy_of};
-use super::sockets::{Pool, Sockets, Wish};
+use super::sockets::{From, Pool, Sockets, Wish};
 use super::token::Token;
 use super::{Phase, Server, Start, peers, refusal};
 use crate::console::sessions::Sessions;
@@ -41,7 +41,7 @@ pub(super) fn boot(start: &Start<'_>, mut log: Log) -> Result<Server, Vec<Findin
     let online = Online::load(start.main)?;
     let plan = look(online.config())?;
     let mut pool = Pool::default();
-    let others = pool.add(inherited.into_iter().map(|(_, socket)| socket).collect());
+    let others = pool.add(inherited.into_iter().map(|(_, socket)| socket).collect(), From::Manager);
     drop(others);
     let (files, predecessor) = before_this(start, &plan.wanted, &mut pool)?;
     let machinery =
@@ -58,7 +58,7 @@ pub(super) fn boot(start: &Start<'_>, mut log: Log) -> Result<Server, Vec<Findin
     let proof = match transition::apply(&plan.ready) {
         Ok(proof) => proof,
         Err(finding) => {
-            sockets.remove_files();
+            sockets.remove_own_files();
             return Err(vec![*finding]);
         }
     };
@@ -237,7 +237,7 @@ fn before_this(
         from = handover::take(Path::new(&endpoint.path), false).map_err(|finding| vec![*finding])?;
     }
     Ok(match from {
-        Some((descriptors, predecessor)) => (pool.add(descriptors), Some(predecessor)),
+        Some((descriptors, predecessor)) => (pool.add(descriptors, From::Predecessor), Some(predecessor)),
         None => (Vec::new(), None),
     })
 }

@@ -89,8 +89,11 @@ impl Server {
             warden.goodbye();
         }
         if self.leaves_files {
-            // Both are the next server's: to remove them would hide it.
+            // They are another server's: to remove them would hide it.
             drop(self.pidfile.take());
+            if self.failed {
+                self.sockets.remove_own_files();
+            }
         } else {
             self.sockets.remove_files();
             if let Some(pidfile) = self.pidfile.take() {

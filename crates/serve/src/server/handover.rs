@@ -14,11 +14,16 @@ use std::time::{Duration, Instant};
 
 use stepdown_conf::{Cause, Finding, shown_path};
 use stepdown_kernel::events::{Events, Interest};
+use stepdown_kernel::limits;
 use stepdown_kernel::peer::Peer;
 use stepdown_kernel::sockets::{self, Address, Options};
 
 /// How long the other side may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long all sockets may take to come, however little the other side sends at a time.
+const PATIENCE_FOR_ALL: Duration = Duration::from_secs(20);
+/// How often somebody who waits looks whether there is any sense in it.
+const LOOK: Duration = Duration::from_millis(200);
 /// The most sockets that are taken.
 const MOST: usize = 100_000;
 
@@ -74,7 +79,9 @@ pub fn meeting_point(endpoint: &str) -> PathBuf {
 /// Somebody listens and does not give them; with `only_root`, also somebody who is not root.
 pub fn take(path: &Path, only_root: bool) -> Result<Option<(Vec<OwnedFd>, Predecessor)>, Box<Finding>> {
     let failed = |what: &str, error: &io::Error| Box::new(no_sockets(path, &format!("{what}: {error}")));
-    let socket = match sockets::connect(path) {
+    // A server has as many as its limit allows, which may be more than this process was given.
+    limits::raise_descriptors().map_err(|error| failed("raising the limit of descriptors", &error))?;
+    let socket = match sockets::connect(path, Some(PATIENCE)) {
         Ok(socket) => UnixStream::from(socket),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);
@@ -109,33 +116,38 @@ impl Predecessor {
         self.socket.write_all(b"yield\n")
     }
 
-    /// Waits until it has ended; whether it has.
-    ///
-    /// # Errors
-    /// What the system answered.
-    pub fn wait_for_end(&mut self, patience: Duration) -> io::Result<bool> {
-        self.socket.set_read_timeout(Some(patience))?;
-        match self.socket.read(&mut [0; 16]) {
-            Ok(0) => Ok(true),
-            Ok(_) => Ok(false),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                Ok(false)
-            }
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(true),
-            Err(error) => Err(error),
+    /// Whether it has ended, or closed the connection, by now.
+    pub fn has_ended(&mut self) -> bool {
+        let read = self.socket.set_nonblocking(true).and_then(|()| self.socket.read(&mut [0; 16]));
+        let _ = self.socket.set_nonblocking(false);
+        match read {
+            Ok(count) => count == 0,
+            Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
         }
     }
 
     fn receive(&mut self) -> io::Result<Vec<OwnedFd>> {
-        self.socket.set_read_timeout(Some(PATIENCE))?;
+        let until = Instant::now() + PATIENCE_FOR_ALL;
         self.socket.set_write_timeout(Some(PATIENCE))?;
         self.socket.write_all(b"handover\n")?;
         let mut list = Vec::new();
         let mut words = Vec::new();
         let mut wanted = None;
         while wanted.is_none_or(|wanted| list.len() < wanted) {
+            let left = until.saturating_duration_since(Instant::now()).min(PATIENCE);
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.socket.set_read_timeout(Some(left))?;
             let mut bytes = [0; 512];
-            let (count, descriptors) = sockets::receive_descriptors(self.socket.as_fd(), &mut bytes)?;
+            let (count, descriptors) = sockets::receive_descriptors(self.socket.as_fd(), &mut bytes)
+                .map_err(|error| {
+                    if error.kind() == io::ErrorKind::WouldBlock {
+                        io::ErrorKind::TimedOut.into()
+                    } else {
+                        error
+                    }
+                })?;
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -196,12 +208,12 @@ impl Holder {
         Ok(Holder { listener, path, sockets })
     }
 
-    /// Waits for a fresh server, gives it the sockets, and waits until it serves: its process. `None` if none came in time. One that
-    /// goes away before it serves is forgotten: another may come.
+    /// Waits for a fresh server, gives it the sockets, and waits until it serves: its process. `None` if none came in time, or
+    /// it `is_hopeless`. One that goes away before it serves is forgotten: another may come.
     ///
     /// # Errors
     /// What the system answered.
-    pub fn wait(&self, patience: Duration) -> io::Result<Option<u32>> {
+    pub fn wait(&self, patience: Duration, mut is_hopeless: impl FnMut() -> bool) -> io::Result<Option<u32>> {
         let until = Instant::now() + patience;
         let events = Events::new()?;
         events.add(self.listener.as_fd(), 0, Interest::Read)?;
@@ -211,7 +223,10 @@ impl Holder {
             if left.is_zero() {
                 return Ok(None);
             }
-            events.wait(&mut happened, Some(left))?;
+            events.wait(&mut happened, Some(left.min(LOOK)))?;
+            if happened.is_empty() && is_hopeless() {
+                return Ok(None);
+            }
             if happened.is_empty() {
                 continue;
             }

@@ -19,7 +19,7 @@ use super::{Phase, Server};
 use crate::life::{Action, End, Instance, Millis, Notification, Signal, millis};
 use crate::log::{Entry, Level};
 use crate::relay::Lines;
-use crate::wanted::Output;
+use crate::wanted::{Output, SocketKey};
 
 /// The processes of all services, and their outputs, which may outlive them.
 #[derive(Debug, Default)]
@@ -40,6 +40,8 @@ struct Process {
     pidfd: OwnedFd,
     /// What it says before it executes its program; gone once that is known.
     report: Option<OwnedFd>,
+    /// The listening sockets that it was given.
+    given: Vec<SocketKey>,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,11 @@ impl Processes {
     /// The numbers of a service's processes, the oldest first.
     pub(super) fn of(&self, service: ServiceId) -> Vec<u32> {
         self.list.values().filter(|process| process.service == service).map(|process| process.pid).collect()
+    }
+
+    /// Whether a process was given that socket, and may have it still.
+    pub(super) fn have(&self, key: &SocketKey) -> bool {
+        self.list.values().any(|process| process.given.contains(key))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -176,7 +183,8 @@ impl Server {
         })?;
         let name = wanted.name.clone();
         let graceful = wanted.graceful_timeout;
-        self.started(id, instance, started, pipe.map(|(from, _)| (name, from)), graceful);
+        let given = listeners.iter().map(|listen| listen.key(&name)).collect();
+        self.started(id, instance, (started, given), pipe.map(|(from, _)| (name, from)), graceful);
         Ok(())
     }
 
@@ -184,7 +192,7 @@ impl Server {
         &mut self,
         service: ServiceId,
         instance: Instance,
-        started: Started,
+        (started, given): (Started, Vec<SocketKey>),
         pipe: Option<(String, OwnedFd)>,
         graceful: std::time::Duration,
     ) {
@@ -202,7 +210,9 @@ impl Server {
             self.processes.outputs.insert(number, OutputPipe { name, from, lines: Lines::default() });
         }
         self.processes.by_pid.insert(pid, number);
-        self.processes.list.insert(number, Process { service, instance, pid, pidfd, report: Some(report) });
+        self.processes
+            .list
+            .insert(number, Process { service, instance, pid, pidfd, report: Some(report), given });
     }
 
     /// A child has decided whether its program is executed.
@@ -259,6 +269,7 @@ impl Server {
             }
             self.leave_nobody(pid, kill_at);
         }
+        self.sockets.close_lingering(|key| self.processes.have(key));
     }
 
     /// The leader of a group has ended: whoever it left behind has to end as well, or would keep its sockets.

@@ -17,7 +17,7 @@ use super::boot::look_at_service;
 use super::peers;
 use super::refusal;
 use super::service::{Service, ServiceId};
-use super::sockets::{Held, Pool, Wish, remove_file};
+use super::sockets::{Held, Wish, remove_file};
 use super::{Phase, Server};
 use crate::changes::{Changes, What, changes};
 use crate::console::answer::Applied;
@@ -157,11 +157,8 @@ impl Server {
             Err(findings) => Err(findings),
         };
         let differences = differences.map_err(|findings| errors.extend(findings)).ok();
-        let (Some((wanted, mut findings)), Some((mut differences, notes))) = (wanted, differences) else {
-            return Err(errors);
-        };
-        findings.extend(notes);
-        differences.extend(compare_pidfile(self.held_pidfile.as_ref(), wanted.pidfile.as_ref()));
+        // What can be looked at without the rest is, so that all reasons are told at once.
+        let Some((wanted, mut findings)) = wanted else { return Err(errors) };
         let changes = changes(&self.wanted, &wanted);
         let mut policies = BTreeMap::new();
         for change in &changes.services {
@@ -185,8 +182,14 @@ impl Server {
                 errors.push(refusal::displaced(wish));
             }
         }
-        let (Some(settings), true) = (settings, errors.is_empty()) else { return Err(errors) };
-        let made = self.sockets.make(&wishes, &mut Pool::default())?;
+        let (Some(settings), Some((mut differences, notes)), true) =
+            (settings, differences, errors.is_empty())
+        else {
+            return Err(errors);
+        };
+        findings.extend(notes);
+        differences.extend(compare_pidfile(self.held_pidfile.as_ref(), wanted.pidfile.as_ref()));
+        let made = self.sockets.make(&wishes, &mut self.sockets.lingering(&wishes))?;
         Ok(Prepared { wanted, changes, differences, policies, settings, made, findings })
     }
 
@@ -297,13 +300,17 @@ impl Server {
         }
     }
 
-    /// Closes a listening socket, and removes its file.
+    /// Closes a listening socket, and removes its file. One without a file has its address for as long as a process has it: until
+    /// that has finished it can be taken back, and is not closed here either.
     fn close(&mut self, key: &SocketKey) {
         if let Some(held) = self.sockets.remove(key) {
             if self.listened.remove(&held.number).is_some() {
                 let _ = self.events.remove(held.as_fd());
             }
-            remove_file(key);
+            remove_file(key, &held);
+            if !matches!(key.address, Address::Unix(_)) && self.processes.have(key) {
+                self.sockets.let_linger(key.clone(), held);
+            }
         }
     }
 }

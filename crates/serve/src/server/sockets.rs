@@ -30,19 +30,33 @@ pub(super) struct Held {
     pub(super) number: u64,
     pub(super) socket: OwnedFd,
     pub(super) written: String,
+    pub(super) from: From,
+}
+
+/// Who opened a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    /// This server.
+    Here,
+    /// The server before this one, which may go on with it if this one fails.
+    Predecessor,
+    /// Whoever started this process, and keeps it: its file is not this server's to remove.
+    Manager,
 }
 
 /// All listening sockets, by what tells one from another.
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     held: BTreeMap<SocketKey, Held>,
+    /// Those that are wanted no more, while a process that is finishing has them still: their addresses are not free before.
+    lingering: BTreeMap<SocketKey, Held>,
     next: u64,
 }
 
 /// Sockets that were opened by another process: whoever started this one, or the server before it.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
-    sockets: Vec<(Bound, OwnedFd)>,
+    sockets: Vec<(Bound, OwnedFd, From)>,
 }
 
 impl Wish {
@@ -109,22 +123,24 @@ impl Sockets {
         for (number, wish) in (self.next..).zip(wishes) {
             let address = wish.address();
             let socket = match pool.take(&address, &wish.options) {
-                Some(socket) => {
+                Some((socket, from)) => {
                     // Whoever bound it may have had another length in mind; where it can't be set, what is there serves.
                     if wish.options.kind == sockets::Kind::Stream {
                         let _ = sockets::set_backlog(socket.as_fd(), wish.options.backlog);
                     }
-                    Ok(socket)
+                    Ok((socket, from))
                 }
-                None => sockets::bind(&address, &wish.options).inspect(|_| {
+                None => sockets::bind(&address, &wish.options).map(|socket| {
                     if let sockets::Address::Unix(path) = &address {
                         new_files.push(path.clone());
                     }
+                    (socket, From::Here)
                 }),
             };
             match socket {
-                Ok(socket) => {
-                    made.push((wish.key.clone(), Held { number, socket, written: wish.written.clone() }));
+                Ok((socket, from)) => {
+                    let written = wish.written.clone();
+                    made.push((wish.key.clone(), Held { number, socket, written, from }));
                 }
                 Err(error) => {
                     findings.push(refusal::not_bound(wish, &error));
@@ -145,10 +161,32 @@ impl Sockets {
         Err(findings)
     }
 
+    /// Those that linger, to be taken back where they are wanted again.
+    pub(super) fn lingering(&self, wishes: &[Wish]) -> Pool {
+        let mut pool = Pool::default();
+        for held in wishes.iter().filter_map(|wish| self.lingering.get(&wish.key)) {
+            if let Ok(copy) = held.socket.try_clone() {
+                drop(pool.add(vec![copy], held.from));
+            }
+        }
+        pool
+    }
+
+    /// Lets one linger that was taken out, since a process has it still.
+    pub(super) fn let_linger(&mut self, key: SocketKey, held: Held) {
+        self.lingering.insert(key, held);
+    }
+
+    /// Closes those that no process has any more.
+    pub(super) fn close_lingering(&mut self, is_in_use: impl Fn(&SocketKey) -> bool) {
+        self.lingering.retain(|key, _| is_in_use(key));
+    }
+
     /// Takes sockets in that were made.
     pub(super) fn insert(&mut self, made: Vec<(SocketKey, Held)>) {
         for (key, held) in made {
             self.next = self.next.max(held.number + 1);
+            self.lingering.remove(&key);
             self.held.insert(key, held);
         }
     }
@@ -165,34 +203,40 @@ impl Sockets {
         self.held.len()
     }
 
-    /// Closes one and, if `file`, removes the file it was bound to. It comes out, since it may have to be taken from a list
-    /// of what is waited for before it is closed.
+    /// Takes one out, which may have to be taken from a list of what is waited for before it is closed.
     pub(super) fn remove(&mut self, key: &SocketKey) -> Option<Held> {
         self.held.remove(key)
     }
 
-    /// Removes the files of all Unix sockets: nobody is going to listen on them.
+    /// Removes the files of all Unix sockets that are this server's, since nobody is going to listen on them.
     pub(super) fn remove_files(&self) {
-        for key in self.held.keys() {
-            remove_file(key);
+        for (key, held) in &self.held {
+            remove_file(key, held);
+        }
+    }
+
+    /// Removes the files of those that this server opened itself: the others are listened on by whoever they came from.
+    pub(super) fn remove_own_files(&self) {
+        for (key, held) in self.held.iter().filter(|(_, held)| held.from == From::Here) {
+            remove_file(key, held);
         }
     }
 }
 
-/// Removes the file of a Unix socket, where this process may.
-pub(super) fn remove_file(key: &SocketKey) {
-    if let Address::Unix(path) = &key.address {
+/// Removes the file of a Unix socket that is closed, where it is this server's and this process may.
+pub(super) fn remove_file(key: &SocketKey, held: &Held) {
+    if let (Address::Unix(path), From::Here | From::Predecessor) = (&key.address, held.from) {
         sockets::remove(Path::new(path));
     }
 }
 
 impl Pool {
     /// Looks at descriptors that came from elsewhere. What is no socket that could be listened on comes back.
-    pub(super) fn add(&mut self, descriptors: Vec<OwnedFd>) -> Vec<OwnedFd> {
+    pub(super) fn add(&mut self, descriptors: Vec<OwnedFd>, from: From) -> Vec<OwnedFd> {
         let mut others = Vec::new();
         for descriptor in descriptors {
             match sockets::identify(descriptor.as_fd()) {
-                Ok(bound) => self.sockets.push((bound, descriptor)),
+                Ok(bound) => self.sockets.push((bound, descriptor, from)),
                 Err(_) => others.push(descriptor),
             }
         }
@@ -203,7 +247,7 @@ impl Pool {
     pub(super) fn left_over(self) -> Vec<String> {
         self.sockets
             .into_iter()
-            .map(|(bound, _)| {
+            .map(|(bound, ..)| {
                 bound
                     .address
                     .map_or_else(|| "one without an address".to_owned(), |address| address.to_string())
@@ -211,9 +255,10 @@ impl Pool {
             .collect()
     }
 
-    fn take(&mut self, address: &sockets::Address, options: &Options) -> Option<OwnedFd> {
-        let index = self.sockets.iter().position(|(bound, _)| sockets::is_same(bound, address, options))?;
-        Some(self.sockets.swap_remove(index).1)
+    fn take(&mut self, address: &sockets::Address, options: &Options) -> Option<(OwnedFd, From)> {
+        let index = self.sockets.iter().position(|(bound, ..)| sockets::is_same(bound, address, options))?;
+        let (_, socket, from) = self.sockets.swap_remove(index);
+        Some((socket, from))
     }
 }
 
