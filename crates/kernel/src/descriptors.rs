@@ -60,6 +60,21 @@ pub fn is_directory(number: c_int) -> bool {
     sys::descriptor_kind(number).is_ok_and(|(directory, _)| directory)
 }
 
+/// Closes every descriptor above 2 but these. For a program at its very beginning: nobody in it may own any of the others.
+///
+/// # Errors
+/// What close_range(2) answered.
+pub fn close_others(kept: &[c_int]) -> io::Result<()> {
+    let mut kept: Vec<c_int> = kept.iter().copied().filter(|number| *number > 2).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for number in kept {
+        sys::close_range(first, number - 1)?;
+        first = number + 1;
+    }
+    sys::close_range(first, c_int::MAX)
+}
+
 /// The descriptors above 2 that are open on directories, sorted.
 ///
 /// # Errors

@@ -1,8 +1,7 @@
 //! Writes to standard error without waiting: a reader that doesn't read must not stop a process that serves others. And pipes
 //! through which others write.
 //!
-//! The descriptor is shared with whoever started the process, so that it is not made non-blocking, fcntl(2); it is asked
-//! before each write instead, poll(2). Not for: what is written.
+//! Not for: what is written. Sources: open(2) `O_NONBLOCK`, pipe(7), send(2) `MSG_DONTWAIT`, proc_pid_fd(5).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,19 +13,75 @@ use rustix::pipe::{PipeFlags, pipe_with};
 /// The most that is written in one call: pipe(7) takes this much whole once it says that it takes anything.
 pub const PIECE: usize = 4096;
 
-/// Writes at most [`PIECE`] bytes to standard error, and says how many; 0 where it would have to wait.
-///
-/// # Errors
-/// What write(2) answered, such as EPIPE where nobody will ever read.
-pub fn write_standard_error(bytes: &[u8]) -> io::Result<usize> {
-    let standard_error = rustix::stdio::stderr();
-    if !is_writable(standard_error)? {
-        return Ok(0);
+/// Standard error, to write to without waiting.
+#[derive(Debug)]
+pub struct StandardError(Way);
+
+#[derive(Debug)]
+enum Way {
+    /// An open file description of its own, on the same pipe or terminal, that does not wait.
+    Reopened(OwnedFd),
+    /// A socket, where each call says that it does not wait.
+    Socket,
+    /// A regular file, which never makes a writer wait; or something that can't be opened once more.
+    Plain,
+}
+
+impl StandardError {
+    /// Makes standard error ready. To be called while the process may still open what it was given: a pipe or a terminal is opened
+    /// once more, since to make the one that is shared non-blocking would make it so for others, and to ask poll(2) before a write
+    /// says only that there is room for one byte.
+    #[must_use]
+    pub fn open() -> StandardError {
+        use rustix::fs::{FileType, Mode, fstat};
+        let Ok(status) = fstat(standard_error()) else { return StandardError(Way::Plain) };
+        StandardError(match FileType::from_raw_mode(status.st_mode) {
+            FileType::Socket => Way::Socket,
+            FileType::RegularFile => Way::Plain,
+            _ => {
+                let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+                match rustix::fs::open(c"/proc/self/fd/2", flags, Mode::empty()) {
+                    Ok(own) => Way::Reopened(own),
+                    Err(_) => Way::Plain,
+                }
+            }
+        })
     }
-    match rustix::io::write(standard_error, &bytes[..bytes.len().min(PIECE)]) {
-        Ok(count) => Ok(count),
-        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
-        Err(error) => Err(error.into()),
+
+    /// Before it is made ready: as it is.
+    #[must_use]
+    pub fn as_it_is() -> StandardError {
+        StandardError(Way::Plain)
+    }
+
+    /// Writes at most [`PIECE`] bytes, and says how many; 0 where it would have to wait.
+    ///
+    /// # Errors
+    /// What write(2) answered, such as EPIPE where nobody will ever read.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        use rustix::net::{SendFlags, send};
+        let bytes = &bytes[..bytes.len().min(PIECE)];
+        let written = match &self.0 {
+            Way::Reopened(own) => rustix::io::write(own, bytes),
+            Way::Socket => send(standard_error(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+            Way::Plain if is_writable(standard_error())? => rustix::io::write(standard_error(), bytes),
+            Way::Plain => Ok(0),
+        };
+        match written {
+            Ok(count) => Ok(count),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// To wait for room in it.
+impl AsFd for StandardError {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.0 {
+            Way::Reopened(own) => own.as_fd(),
+            Way::Socket | Way::Plain => standard_error(),
+        }
     }
 }
 

@@ -98,8 +98,9 @@ pub(crate) fn before_exec(
     command: &mut Command,
     change: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
 ) {
-    // SAFETY: the only caller is `child::spawn`, whose change reads files and makes system calls by descriptors of its own,
-    // and allocates; it takes no locks and leaves memory that is shared with the parent alone.
+    // SAFETY: the callers are `child::spawn`, whose change reads files and makes system calls by descriptors of its own,
+    // and allocates, and `getent`, whose change is one system call; they take no locks and leave memory that is shared with the
+    // parent alone.
     unsafe { command.pre_exec(change) };
 }
 

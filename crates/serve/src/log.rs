@@ -4,9 +4,10 @@
 //! at once waits here, up to [`WAITING_LIMIT`] bytes; beyond it lines are counted instead of kept, and the count is said.
 
 use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use stepdown_conf::Finding;
-use stepdown_kernel::output;
+use stepdown_kernel::output::StandardError;
 
 /// The most that waits for a reader, in bytes.
 pub const WAITING_LIMIT: usize = 256 << 10;
@@ -54,6 +55,7 @@ pub trait Printer {
 /// The lines that are on their way.
 pub struct Log {
     printer: Box<dyn Printer>,
+    to: StandardError,
     waiting: VecDeque<u8>,
     lost: u64,
 }
@@ -62,7 +64,18 @@ impl Log {
     /// A log in the form of `printer`.
     #[must_use]
     pub fn new(printer: Box<dyn Printer>) -> Log {
-        Log { printer, waiting: VecDeque::new(), lost: 0 }
+        Log { printer, to: StandardError::as_it_is(), waiting: VecDeque::new(), lost: 0 }
+    }
+
+    /// From here on writes without ever waiting: while standard error can still be opened, before the step-down.
+    pub fn open(&mut self) {
+        self.to = StandardError::open();
+    }
+
+    /// What is written to, to wait for room in it.
+    #[must_use]
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.to.as_fd()
     }
 
     /// Says something.
@@ -100,7 +113,7 @@ impl Log {
                 self.waiting.extend(self.printer.print(&entry));
             }
             let (piece, _) = self.waiting.as_slices();
-            match output::write_standard_error(piece) {
+            match self.to.write(piece) {
                 Ok(0) => return false,
                 Ok(count) => {
                     self.waiting.drain(..count);

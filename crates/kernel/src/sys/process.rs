@@ -177,7 +177,8 @@ pub(crate) fn duplicate_above(number: c_int, least: c_int) -> io::Result<c_int> 
 
 /// dup2(2): whatever was open at `to` is closed. For a child that has given up what this program's values own.
 pub(crate) fn duplicate_to(from: c_int, to: c_int) -> io::Result<()> {
-    // SAFETY: takes plain numbers; the child that calls this uses none of the values that own descriptors any more.
+    // SAFETY: takes plain numbers; the callers are a child that uses none of the values that own descriptors any more, and
+    // `descriptors::close_others`, whose caller owns none.
     let result = unsafe { libc::dup2(from, to) };
     if result == to { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -3,7 +3,7 @@
 //! Whatever is refused is refused before anything of this host was changed; what can fail later ends the process. The order is
 //! that of `docs/serve.md`, "How it starts".
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
@@ -16,7 +16,7 @@ use stepdown_kernel::events::{Events, Interest};
 use stepdown_kernel::notify::{Notifier, Receiver};
 use stepdown_kernel::pidfile::Pidfile;
 use stepdown_kernel::signals::Signals;
-use stepdown_kernel::{host, limits, output, sockets as kernel_sockets, trust};
+use stepdown_kernel::{descriptors, host, limits, output, sockets as kernel_sockets, trust};
 use stepdown_security::policy::Policy;
 use stepdown_security::request::Request;
 
@@ -38,6 +38,11 @@ pub(super) fn boot(start: &Start<'_>, mut log: Log) -> Result<Server, Vec<Findin
     let inherited = kernel_sockets::take_inherited().map_err(|error| {
         vec![refusal::no_machinery("the sockets of LISTEN_FDS can't be taken over", &error)]
     })?;
+    // What was open by accident would be the server's for good, and its user's with it.
+    let kept: Vec<i32> = inherited.iter().map(|(_, socket)| socket.as_raw_fd()).collect();
+    descriptors::close_others(&kept)
+        .map_err(|error| vec![refusal::no_machinery("what else is open can't be closed", &error)])?;
+    log.open();
     let online = Online::load(start.main)?;
     let plan = look(online.config())?;
     let mut pool = Pool::default();

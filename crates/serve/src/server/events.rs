@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use stepdown_kernel::events::{Event, Interest};
 use stepdown_kernel::memory;
-use stepdown_kernel::output;
 use stepdown_kernel::signals;
 use stepdown_kernel::warden::Warden;
 
@@ -213,7 +212,7 @@ impl Server {
         if self.waits_for_standard_error || self.log.flush() {
             return;
         }
-        let added = self.events.add(output::standard_error(), Token::StandardError.number(), Interest::Write);
+        let added = self.events.add(self.log.descriptor(), Token::StandardError.number(), Interest::Write);
         if matches!(added, Ok(true)) {
             self.waits_for_standard_error = true;
             self.listen_to_outputs(false);
@@ -222,7 +221,7 @@ impl Server {
 
     fn standard_error_has_room(&mut self) {
         if self.log.flush() && std::mem::take(&mut self.waits_for_standard_error) {
-            let _ = self.events.remove(output::standard_error().as_fd());
+            let _ = self.events.remove(self.log.descriptor());
             self.listen_to_outputs(true);
         }
     }
