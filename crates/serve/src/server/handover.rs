@@ -129,7 +129,8 @@ impl Predecessor {
     fn receive(&mut self) -> io::Result<Vec<OwnedFd>> {
         let until = Instant::now() + PATIENCE_FOR_ALL;
         self.socket.set_write_timeout(Some(PATIENCE))?;
-        self.socket.write_all(b"handover\n")?;
+        // Who refuses a session at once has closed it before it was asked: it said why, and that is still there to be read.
+        let asked = self.socket.write_all(b"handover\n");
         let mut list = Vec::new();
         let mut words = Vec::new();
         let mut wanted = None;
@@ -149,7 +150,7 @@ impl Predecessor {
                     }
                 })?;
             if count == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+                return Err(asked.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()));
             }
             list.extend(descriptors);
             if wanted.is_none() {
@@ -287,3 +288,6 @@ fn no_sockets(path: &Path, words: &str) -> Finding {
         .because("without them, clients would be refused between the end of one server and the start of the next")
         .hint("only root may take them; see `stepdown console` for whether the server answers, and stop it otherwise")
 }
+
+#[cfg(test)]
+mod tests;
