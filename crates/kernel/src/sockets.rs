@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +16,8 @@ use rustix::net::sockopt;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::net::{accept_with, bind as bind_socket, getsockname, listen, socket_with};
 use stepdown_security::errno::Errno;
+
+use crate::sys;
 
 mod passing;
 mod unix;
@@ -129,13 +131,17 @@ pub fn bind(address: &Address, options: &Options) -> Result<OwnedFd, BindError> 
 /// What a socket is that came from elsewhere.
 ///
 /// # Errors
-/// ENOTSOCK for what is none, EPROTONOSUPPORT for one that is neither of IP nor of Unix or neither for connections nor for
+/// ENOTSOCK for what is none, EXDEV for one of another network namespace, EPROTONOSUPPORT for one that is neither of IP nor of Unix or neither for connections nor for
 /// datagrams, and what the calls answered.
 pub fn identify(descriptor: BorrowedFd<'_>) -> io::Result<Bound> {
     if rustix::fs::fstat(descriptor)?.st_mode & libc::S_IFMT != libc::S_IFSOCK {
         return Err(io::Error::from_raw_os_error(libc::ENOTSOCK));
     }
     let unsupported = || io::Error::from_raw_os_error(libc::EPROTONOSUPPORT);
+    // An address is one of a network: the same one elsewhere is not what clients of this host reach.
+    if !is_of_this_network(descriptor)? {
+        return Err(io::Error::from_raw_os_error(libc::EXDEV));
+    }
     let kind = match sockopt::socket_type(descriptor)? {
         SocketType::STREAM => Kind::Stream,
         SocketType::DGRAM => Kind::Datagram,
@@ -208,6 +214,22 @@ pub fn connect(path: &Path, patience: Option<Duration>) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// As [`connect`], to the very socket that is at the path and to nothing that a link in its place leads to. The owner of its file
+/// comes along.
+///
+/// # Errors
+/// As [`connect`]; ENOTSOCK for what is no socket, a link included.
+pub fn connect_exactly(path: &Path, patience: Option<Duration>) -> io::Result<(OwnedFd, u32)> {
+    use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
+    let file = openat(CWD, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let status = fstat(&file)?;
+    if status.st_mode & libc::S_IFMT != libc::S_IFSOCK {
+        return Err(io::Error::from_raw_os_error(libc::ENOTSOCK));
+    }
+    let held = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file)));
+    Ok((connect(&held, patience)?, status.st_uid))
+}
+
 /// Sets how many connections may wait, of a socket that listens already: listen(2) once more.
 ///
 /// # Errors
@@ -233,6 +255,13 @@ pub fn set_nonblocking(descriptor: BorrowedFd<'_>, set: bool) -> io::Result<()> 
     let mut flags = rustix::fs::fcntl_getfl(descriptor)?;
     flags.set(rustix::fs::OFlags::NONBLOCK, set);
     Ok(rustix::fs::fcntl_setfl(descriptor, flags)?)
+}
+
+/// Whether a socket is of the network namespace that this process is in. Before Linux 5.14 nobody can tell.
+fn is_of_this_network(descriptor: BorrowedFd<'_>) -> io::Result<bool> {
+    let Some(network) = sys::network_cookie(descriptor)? else { return Ok(true) };
+    let own = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    Ok(sys::network_cookie(own.as_fd())? == Some(network))
 }
 
 impl Address {

@@ -20,7 +20,7 @@ mod process;
 pub(crate) mod threads;
 
 pub(crate) use memory::*;
-pub(crate) use message::{MOST_DESCRIPTORS, peer, peer_groups, receive, send};
+pub(crate) use message::{MOST_DESCRIPTORS, network_cookie, peer, peer_groups, receive, send};
 pub(crate) use process::*;
 
 /// execve(2). Comes back only when it failed, or claims to have succeeded while this program still runs.

@@ -72,7 +72,7 @@ pub fn restart(
         ]);
     };
     let handed_over = sockets.len();
-    let holder = Holder::new(&endpoint, sockets).map_err(|finding| vec![*finding])?;
+    let holder = Holder::new(&endpoint, sockets, old.uid).map_err(|finding| vec![*finding])?;
     let mut child = match command.split_first() {
         None => {
             old.yield_now()

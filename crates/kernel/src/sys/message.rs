@@ -133,6 +133,28 @@ pub(crate) fn peer(socket: BorrowedFd<'_>) -> io::Result<(i32, u32, u32)> {
     }
 }
 
+/// getsockopt(2) `SO_NETNS_COOKIE`, a number of the socket's network namespace; `None` before Linux 5.14.
+pub(crate) fn network_cookie(socket: BorrowedFd<'_>) -> io::Result<Option<u64>> {
+    const SO_NETNS_COOKIE: c_int = 71;
+    let mut cookie = 0_u64;
+    let mut length = size_of::<u64>() as libc::socklen_t;
+    // SAFETY: the call writes at most `length` bytes to the address, which is that of a u64.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 {
+        return Ok(Some(cookie));
+    }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() == Some(libc::ENOPROTOOPT) { Ok(None) } else { Err(error) }
+}
+
 /// getsockopt(2) `SO_PEERGROUPS`, since Linux 4.13.
 pub(crate) fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     const SO_PEERGROUPS: c_int = 59;

@@ -69,8 +69,8 @@ pub enum Answer {
     Reply(Reply),
     /// This reply, which is the session's last.
     Last(Reply),
-    /// The listening sockets, which the server sends itself.
-    Handover,
+    /// The listening sockets, which the server sends itself, if it is the one that is meant.
+    Handover(Option<String>),
 }
 
 impl Asker {
@@ -99,7 +99,7 @@ pub fn answer<S: Server>(server: &mut S, draft: &mut Option<Draft>, asker: &Aske
     let last = command == Command::Quit;
     let said = match command {
         Command::Nothing => return Answer::Reply(Reply::new(Status::Done, "")),
-        Command::Handover => return Answer::Handover,
+        Command::Handover(endpoint) => return Answer::Handover(endpoint),
         Command::Quit => Said::nothing(),
         Command::Get(words) => ask(server, draft, "get", words, origin),
         Command::Eval(words) => ask(server, draft, "eval", words, origin),
@@ -187,7 +187,8 @@ fn ask<S: Server>(
     };
     words.insert(0, question.to_owned());
     match Question::new(&words) {
-        Ok(question) => question.ask(config, origin),
+        // There is one thread for everybody.
+        Ok(question) => question.bounded().ask(config, origin),
         // The table of commands lets nothing else through.
         Err(_) => Said::refused(vec![Finding::error("bad-question", Cause::Syntax, "this is no question")]),
     }

@@ -113,8 +113,8 @@ pub enum Command {
     Help(Vec<String>),
     /// `quit`.
     Quit,
-    /// `handover`.
-    Handover,
+    /// `handover`, with the console that is meant.
+    Handover(Option<String>),
 }
 
 /// How to answer.
@@ -313,9 +313,12 @@ pub const COMMANDS: &[Spec] = &[
     Spec {
         key: Key::Handover,
         name: "handover",
-        arguments: "",
+        arguments: "ENDPOINT",
         summary: "give the listening sockets to a successor, which is root",
-        description: &["For `stepdown restart` and `stepdown serve --replace`."],
+        description: &[
+            "For `stepdown restart` and `stepdown serve --replace`. ENDPOINT is the console that they were told to ask: a server that does \
+             not listen there refuses, since somebody has led them astray.",
+        ],
         needs: Rights::Root,
         hidden: true,
         ..LOOK

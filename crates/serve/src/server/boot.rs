@@ -75,6 +75,7 @@ pub(super) fn boot(start: &Start<'_>, mut log: Log) -> Result<Server, Vec<Findin
         proof,
         capability_count: host::capability_count(),
     };
+    let server_user = scope.policy.user.value.id;
     let signals = Signals::block_and_open().map_err(machinery("signals can't be read"))?;
     let receiver = Receiver::bind().map_err(machinery("services could not say that they are ready"))?;
     let events = Events::new().map_err(machinery("epoll is not to be had"))?;
@@ -84,6 +85,16 @@ pub(super) fn boot(start: &Start<'_>, mut log: Log) -> Result<Server, Vec<Findin
             .map_err(machinery("epoll is not to be had"))?;
     }
     log.findings(&plan.findings);
+    if let Some(before) = &predecessor
+        && before.uid != server_user
+    {
+        let text = format!(
+            "the sockets are those of a server of user {}: whatever process of that user has a copy of one goes on listening; see `ss -lnp`, \
+             and end it, or stop the server and start it, which refuses connections meanwhile",
+            before.uid
+        );
+        log.event(Level::Warning, None, &text);
+    }
     for address in pool.left_over() {
         log.event(
             Level::Warning,

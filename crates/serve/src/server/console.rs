@@ -28,7 +28,7 @@ impl Server {
         let (reply, after) = match answer::answer(self, &mut draft, &asker, &request.line) {
             Answer::Reply(reply) => (reply, After::GoOn),
             Answer::Last(reply) => (reply, After::End),
-            Answer::Handover => match self.may_hand_over() {
+            Answer::Handover(endpoint) => match self.may_hand_over(endpoint.as_deref()) {
                 Ok(()) => return self.hand_over(request.session, request.peer.pid),
                 Err(words) => (Reply::new(Status::Refused, words), After::End),
             },
@@ -37,7 +37,13 @@ impl Server {
         self.sessions.reply(request.session, &reply, draft, after, now);
     }
 
-    fn may_hand_over(&self) -> Result<(), String> {
+    fn may_hand_over(&self, endpoint: Option<&str>) -> Result<(), String> {
+        // A link in the place of another server's console could have led here.
+        let own = self.wanted.console.iter().flat_map(|console| &console.listeners);
+        if !endpoint.is_some_and(|endpoint| own.clone().any(|listen| listen.path == endpoint)) {
+            let asked = endpoint.map_or_else(|| "none".to_owned(), |endpoint| shown(endpoint).to_string());
+            return Err(format!("error: this server does not listen at {asked}, which was to be asked\n"));
+        }
         if let Some(taker) = &self.taker {
             return Err(format!("error: process {} has got the sockets already\n", taker.pid));
         }

@@ -33,6 +33,8 @@ pub struct Predecessor {
     socket: UnixStream,
     /// Its process.
     pub pid: u32,
+    /// The user of the server that the sockets are from.
+    pub uid: u32,
     /// Whether it holds the sockets of a server that has ended.
     is_holder: bool,
 }
@@ -61,6 +63,8 @@ pub struct Holder {
     listener: OwnedFd,
     path: PathBuf,
     sockets: Vec<OwnedFd>,
+    /// The user of the server that they are from.
+    from: u32,
 }
 
 /// Where a fresh server looks for the sockets of the one under the console `endpoint`: a file that only root can make.
@@ -81,8 +85,8 @@ pub fn take(path: &Path, only_root: bool) -> Result<Option<(Vec<OwnedFd>, Predec
     let failed = |what: &str, error: &io::Error| Box::new(no_sockets(path, &format!("{what}: {error}")));
     // A server has as many as its limit allows, which may be more than this process was given.
     limits::raise_descriptors().map_err(|error| failed("raising the limit of descriptors", &error))?;
-    let socket = match sockets::connect(path, Some(PATIENCE)) {
-        Ok(socket) => UnixStream::from(socket),
+    let (socket, owner) = match sockets::connect_exactly(path, Some(PATIENCE)) {
+        Ok((socket, owner)) => (UnixStream::from(socket), owner),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);
         }
@@ -96,8 +100,13 @@ pub fn take(path: &Path, only_root: bool) -> Result<Option<(Vec<OwnedFd>, Predec
         );
         return Err(Box::new(no_sockets(path, &words)));
     }
-    let mut predecessor = Predecessor { socket, pid: peer.pid, is_holder: only_root };
-    let sockets = predecessor.receive().map_err(|error| failed("receiving the sockets", &error))?;
+    if peer.uid != 0 && peer.uid != owner {
+        // A file of one user behind which another listens is no console of a server that stepped down.
+        let words = format!("the file belongs to user {owner}, and user {} (process {}) listens there", peer.uid, peer.pid);
+        return Err(Box::new(no_sockets(path, &words)));
+    }
+    let mut predecessor = Predecessor { socket, pid: peer.pid, uid: peer.uid, is_holder: only_root };
+    let sockets = predecessor.receive(path).map_err(|error| failed("receiving the sockets", &error))?;
     Ok(Some((sockets, predecessor)))
 }
 
@@ -126,11 +135,12 @@ impl Predecessor {
         }
     }
 
-    fn receive(&mut self) -> io::Result<Vec<OwnedFd>> {
+    fn receive(&mut self, endpoint: &Path) -> io::Result<Vec<OwnedFd>> {
         let until = Instant::now() + PATIENCE_FOR_ALL;
         self.socket.set_write_timeout(Some(PATIENCE))?;
         // Who refuses a session at once has closed it before it was asked: it said why, and that is still there to be read.
-        let asked = self.socket.write_all(b"handover\n");
+        let endpoint = stepdown_conf::quote(&endpoint.to_string_lossy()).into_owned();
+        let asked = self.socket.write_all(format!("handover {endpoint}\n").as_bytes());
         let mut list = Vec::new();
         let mut words = Vec::new();
         let mut wanted = None;
@@ -155,7 +165,11 @@ impl Predecessor {
             list.extend(descriptors);
             if wanted.is_none() {
                 words.extend_from_slice(&bytes[..count]);
-                wanted = announced(&words)?;
+                if let Some((number, uid)) = announced(&words)? {
+                    wanted = Some(number);
+                    // Only who holds sockets, and is root, speaks for another.
+                    self.uid = uid.filter(|_| self.is_holder).unwrap_or(self.uid);
+                }
             }
             if list.len() > MOST {
                 return Err(io::ErrorKind::InvalidData.into());
@@ -168,7 +182,7 @@ impl Predecessor {
 impl Taker {
     /// Gives sockets to a peer, which has to be root.
     pub(super) fn give(socket: OwnedFd, pid: u32, list: &[BorrowedFd<'_>]) -> io::Result<Taker> {
-        give(socket.as_fd(), list)?;
+        give(socket.as_fd(), list, None)?;
         let socket = UnixStream::from(socket);
         socket.set_nonblocking(true)?;
         Ok(Taker { socket, pid })
@@ -188,11 +202,11 @@ impl Taker {
 }
 
 impl Holder {
-    /// Holds these sockets for a server under the console `endpoint`.
+    /// Holds these sockets, of a server of the user `from`, for one under the console `endpoint`.
     ///
     /// # Errors
     /// The meeting point can't be made: by nobody but root, and by one at a time.
-    pub fn new(endpoint: &str, sockets: Vec<OwnedFd>) -> Result<Holder, Box<Finding>> {
+    pub fn new(endpoint: &str, sockets: Vec<OwnedFd>, from: u32) -> Result<Holder, Box<Finding>> {
         let path = meeting_point(endpoint);
         let options = Options { mode: Some(0o600), ..Options::default() };
         let listener = sockets::bind(&Address::Unix(path.clone()), &options).map_err(|error| {
@@ -206,7 +220,7 @@ impl Holder {
                 .hint("run `stepdown restart` as root, after any other has ended"),
             )
         })?;
-        Ok(Holder { listener, path, sockets })
+        Ok(Holder { listener, path, sockets, from })
     }
 
     /// Waits for a fresh server, gives it the sockets, and waits until it serves: its process. `None` if none came in time, or
@@ -238,12 +252,12 @@ impl Holder {
             }
             let mut socket = UnixStream::from(socket);
             socket.set_read_timeout(Some(PATIENCE))?;
-            let mut line = [0; 16];
+            let mut line = [0; 512];
             if !matches!(socket.read(&mut line), Ok(count) if line[..count].starts_with(b"handover")) {
                 continue;
             }
             let list: Vec<BorrowedFd<'_>> = self.sockets.iter().map(AsFd::as_fd).collect();
-            if give(socket.as_fd(), &list).is_err() {
+            if give(socket.as_fd(), &list, Some(self.from)).is_err() {
                 continue;
             }
             let left = until.saturating_duration_since(Instant::now()).max(PATIENCE);
@@ -261,19 +275,22 @@ impl Drop for Holder {
     }
 }
 
-fn give(socket: BorrowedFd<'_>, list: &[BorrowedFd<'_>]) -> io::Result<()> {
-    sockets::send_descriptors(socket, format!("sockets {}\n", list.len()).as_bytes(), list)
+/// `from` is the user of the server that they are from, where it is not the one that gives them.
+fn give(socket: BorrowedFd<'_>, list: &[BorrowedFd<'_>], from: Option<u32>) -> io::Result<()> {
+    let from = from.map(|uid| format!(" {uid}")).unwrap_or_default();
+    sockets::send_descriptors(socket, format!("sockets {}{from}\n", list.len()).as_bytes(), list)
 }
 
-/// How many sockets come, once the line that says so is there.
-fn announced(words: &[u8]) -> io::Result<Option<usize>> {
+/// How many sockets come, and from which user's server, once the line that says so is there.
+fn announced(words: &[u8]) -> io::Result<Option<(usize, Option<u32>)>> {
     let Some(end) = words.iter().position(|byte| *byte == b'\n') else {
         return if words.len() > 64 { Err(io::ErrorKind::InvalidData.into()) } else { Ok(None) };
     };
     let line = String::from_utf8_lossy(&words[..end]).into_owned();
-    let number = line.strip_prefix("sockets ").and_then(|number| number.parse().ok());
+    let mut numbers = line.strip_prefix("sockets ").unwrap_or_default().split(' ');
+    let number = numbers.next().and_then(|number| number.parse().ok());
     match number.filter(|number| *number <= MOST) {
-        Some(number) => Ok(Some(number)),
+        Some(number) => Ok(Some((number, numbers.next().and_then(|uid| uid.parse().ok())))),
         // A reply of the console: what it has to say comes after its first line.
         None => {
             let said = String::from_utf8_lossy(&words[end + 1..]).trim().to_owned();

@@ -96,7 +96,7 @@ fn asker(rights: Rights) -> Asker {
 fn said(server: &mut Accepting, draft: &mut Option<Draft>, line: &str) -> (u8, String) {
     match answer(server, draft, &asker(Rights::Change), line) {
         Answer::Reply(reply) | Answer::Last(reply) => (reply.status as u8, reply.text),
-        Answer::Handover => panic!("{line} is no handover"),
+        Answer::Handover(_) => panic!("{line} is no handover"),
     }
 }
 
@@ -230,7 +230,7 @@ fn who_may_only_look_changes_nothing() {
             let answered = answer(&mut server, &mut draft, &asker(rights), &line);
             let refused = matches!(&answered, Answer::Reply(reply) if reply.text.contains(" may not `"));
             assert_eq!(refused, rights < spec.needs, "{line} {rights:?}");
-            assert_eq!(matches!(answered, Answer::Handover), spec.hidden && rights == Rights::Root, "{line}");
+            assert_eq!(matches!(answered, Answer::Handover(_)), spec.hidden && rights == Rights::Root, "{line}");
         }
         if spec.needs == Rights::Look {
             assert_eq!(

@@ -91,7 +91,7 @@ fn of_words(spec: &'static Spec, mut words: Vec<String>) -> Result<Command, Refu
     let most = match spec.key {
         Key::Get | Key::Eval | Key::Show | Key::ShowRecurse | Key::Unset | Key::Set => usize::MAX,
         Key::Locate | Key::Begin | Key::Help => 2,
-        Key::Restart | Key::Reload | Key::Writeback => 1,
+        Key::Restart | Key::Reload | Key::Writeback | Key::Handover => 1,
         _ => 0,
     };
     let least = usize::from(matches!(spec.key, Key::Get | Key::Eval | Key::Locate | Key::Restart));
@@ -136,7 +136,7 @@ fn of_words(spec: &'static Spec, mut words: Vec<String>) -> Result<Command, Refu
         Key::Shutdown => Command::Shutdown,
         Key::Help => Command::Help(words),
         Key::Quit => Command::Quit,
-        Key::Handover => Command::Handover,
+        Key::Handover => Command::Handover(words.pop()),
     })
 }
 
