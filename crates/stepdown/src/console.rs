@@ -10,6 +10,7 @@
 
 pub mod written;
 
+mod expression;
 mod question;
 mod reply;
 

@@ -1,7 +1,8 @@
 //! The questions by their names, each from words to a reply.
 
-use stepdown_conf::{Cause, Config, Finding, shown};
+use stepdown_conf::{Config, Finding};
 
+use super::expression::Expression;
 use super::{Reply, eval, get, locate, show};
 
 /// The names of the questions.
@@ -12,6 +13,7 @@ pub const QUESTIONS: [&str; 5] = ["show", "showrecurse", "get", "eval", "locate"
 pub struct Question<'w> {
     name: &'static str,
     words: &'w [String],
+    is_bounded: bool,
 }
 
 /// Words that are no question.
@@ -38,7 +40,14 @@ impl<'w> Question<'w> {
         if name == "locate" && !(1..=2).contains(&words.len()) {
             return Err(Misunderstood::Locate);
         }
-        Ok(Question { name, words })
+        Ok(Question { name, words, is_bounded: false })
+    }
+
+    /// The same question, from somebody who must not keep others waiting: what `locate` may spend on its regular expression is
+    /// limited, and beyond it the answer is that it is too expensive.
+    #[must_use]
+    pub fn bounded(self) -> Question<'w> {
+        Question { is_bounded: true, ..self }
     }
 
     /// The answer; with `origin`, where each value is from and what it overrode.
@@ -56,19 +65,16 @@ impl<'w> Question<'w> {
     }
 
     fn located(&self, config: &Config, origin: bool) -> Result<Reply, Box<Finding>> {
-        let expression = match self.words.get(1).map(|text| (text, regex_lite::Regex::new(text))) {
+        let expression = match self.words.get(1) {
             None => None,
-            Some((_, Ok(expression))) => Some(expression),
-            Some((text, Err(error))) => {
-                let message = format!("`{}` is no regular expression: {error}", shown(text));
-                return Err(Box::new(
-                    Finding::error("bad-expression", Cause::Text, message)
-                        .hint("put a backslash before a character that is meant as itself"),
-                ));
-            }
+            Some(text) => Some(Expression::new(text, self.is_bounded)?),
         };
-        let wanted = |text: &str| expression.as_ref().is_none_or(|expression| expression.is_match(text));
-        let found = locate(config, &self.words[0], wanted)?;
-        Ok(Reply::located(config, &found, origin))
+        let wanted = |text: &str| expression.as_ref().is_none_or(|expression| expression.is_in(text));
+        let found = locate(config, &self.words[0], wanted);
+        // What was found is not all there is then, and what was not may be there.
+        if let Some(finding) = expression.as_ref().and_then(Expression::too_expensive) {
+            return Err(finding);
+        }
+        Ok(Reply::located(config, &found?, origin))
     }
 }

@@ -212,3 +212,53 @@ fn locate_finds_scopes_and_options_wherever_they_are() {
     assert_eq!(located("lisetn", ""), "there is no scope or option `lisetn`; did you mean `Listen`?\n");
     assert!(located("listen", "99").starts_with("there is a `listen`, but none that matches"));
 }
+
+fn located(config: &Config, expression: &str, is_bounded: bool) -> Reply {
+    let words = words(&["locate", "Command", expression]);
+    let question = Question::new(&words).unwrap();
+    if is_bounded { question.bounded() } else { question }.ask(config, false)
+}
+
+fn commands(count: usize, length: usize) -> Config {
+    let argument = "a".repeat(length);
+    config(
+        &(0..count)
+            .map(|i| format!("Service s{i} {{ Command = ( \"/bin/x\" \"{argument}\" ) }}\n"))
+            .collect::<String>(),
+    )
+}
+
+#[test]
+fn an_expression_that_compiles_to_much_is_refused_where_others_wait() {
+    let config = commands(2, 100);
+    for expression in
+        ["((a?){90}){90}ZQ", "(a{0,100}){100}b", "((((a{0,20}){20}){20}){8})b", "(((\\w*){30}){30}){8}b"]
+    {
+        let reply = located(&config, expression, true);
+        assert_eq!(reply.status, 1, "{expression}");
+        assert_eq!(reply.findings[0].code, "too-expensive", "{expression}");
+    }
+    assert_eq!(located(&config, &"a".repeat(1025), true).findings[0].code, "too-expensive");
+    assert_eq!(located(&config, &"(".repeat(900), true).findings[0].code, "bad-expression");
+    assert_eq!(located(&config, "(a", true).findings[0].code, "bad-expression");
+    // Whoever asks a process of their own waits for nobody else.
+    assert_eq!(located(&config, "((a?){90}){90}", false).status, 0);
+    assert_eq!(located(&config, &"a".repeat(1025), false).findings[0].code, "no-match");
+}
+
+#[test]
+fn matching_is_given_up_before_a_value_that_would_cost_too_much() {
+    // About 16 KiB compiled: affordable for some KiB of text, and not for 100.
+    let expression = "((a?){9}){9}ZQ";
+    assert_eq!(located(&commands(4, 100), expression, true).findings[0].code, "no-match");
+    for config in [commands(1000, 100), commands(1, 100_000)] {
+        assert_eq!(located(&config, expression, true).findings[0].code, "too-expensive");
+    }
+    // Once it was given up, what is short counts no more: the answer is not a part of the truth.
+    let mixed =
+        config(&format!("a {{ Command = ( \"{}\" ) }} b {{ Command = ( aaaaZQ ) }}", "a".repeat(100_000)));
+    assert_eq!(located(&mixed, expression, true).findings[0].code, "too-expensive");
+    // What people write is not in the way of anything.
+    let reply = located(&commands(1000, 100), "^/bin/(x|y)$", true);
+    assert_eq!((reply.status, reply.findings.len()), (0, 0));
+}
