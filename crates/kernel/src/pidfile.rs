@@ -1,18 +1,20 @@
 //! The file that says which process this is, locked for as long as it lives: flock(2).
 //!
 //! The lock belongs to the open file and not to its name, so that a process that crashed leaves none behind, whatever the
-//! file says. Not for: finding a process, which may have ended.
+//! file says. Whoever can open the file, for reading even, can lock it, or have a lock of another kind in the way; so it
+//! is readable by its owner alone from the first moment on. Not for: finding a process, which may have ended.
 
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, fchmod};
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags, Stat, flock, fstat, ftruncate, openat, statat, unlink};
+use rustix::fs::{FlockOperation, Mode, OFlags, Stat, fchmod, flock, fstat, ftruncate};
 use stepdown_security::errno::Errno;
 
-use crate::{errno_of, parent};
+use crate::errno_of;
+use crate::parent::{Parent, ParentError};
+use crate::trust::Untrusted;
 
 /// A pid file that this process has locked. The lock is gone with this value, and with the process.
 #[derive(Debug)]
@@ -28,31 +30,29 @@ pub enum PidfileError {
     Held(Option<u32>),
     /// There is something else in its place that is not to be written to: what it is.
     NotOurs(&'static str),
+    /// Somebody else decides what the path leads to.
+    Untrusted(Untrusted),
     /// A call failed.
     System(&'static str, Errno),
 }
 
 impl Pidfile {
     /// Opens or makes the file, locks it and writes the number of this process into it. A directory that is missing is made, one
-    /// level, and belongs to `owner` then.
+    /// level, and is this process's own: whoever has the directory can put another number there. `user` is who may have it
+    /// all the same, besides root, if it exists.
     ///
     /// # Errors
-    /// See [`PidfileError`]. No link is followed at the end of the path, and nothing is written to a file that has
-    /// another owner or another name.
-    pub fn lock(path: &Path, owner: Option<(u32, u32)>) -> Result<Pidfile, PidfileError> {
+    /// See [`PidfileError`]. No link is followed at the end of the path, none of another user's before it if this process has
+    /// privileges, and nothing is written to a file that has another owner or another name.
+    pub fn lock(path: &Path, user: Option<u32>) -> Result<Pidfile, PidfileError> {
         let said = |call: &'static str| {
             move |error: rustix::io::Errno| PidfileError::System(call, Errno(error.raw_os_error()))
         };
-        parent::make_missing(path, owner).map_err(|error| PidfileError::System("mkdir", errno_of(&error)))?;
+        let parent = Parent::make(path, None, user)?;
         // Whoever ends removes its file, perhaps between our opening it and locking it: then it is another by now.
         for _ in 0..100 {
-            let flags = OFlags::RDWR
-                | OFlags::CREATE
-                | OFlags::NOFOLLOW
-                | OFlags::NONBLOCK
-                | OFlags::NOCTTY
-                | OFlags::CLOEXEC;
-            let file = match openat(CWD, path, flags, Mode::from_raw_mode(0o644)) {
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY;
+            let file = match parent.open(flags, 0o600) {
                 Err(rustix::io::Errno::LOOP) => return Err(PidfileError::NotOurs("a symbolic link")),
                 Err(rustix::io::Errno::ISDIR) => return Err(PidfileError::NotOurs("a directory")),
                 result => result.map_err(said("open"))?,
@@ -66,15 +66,14 @@ impl Pidfile {
                 Err(rustix::io::Errno::WOULDBLOCK) => return Err(PidfileError::Held(number_in(&file))),
                 Err(error) => return Err(said("flock")(error)),
             }
-            if !is_at(path, &status) {
+            if !parent.has(&status) {
                 continue;
             }
             let pidfile = Pidfile { path: path.to_owned(), file };
             pidfile
                 .write(std::process::id())
                 .map_err(|error| PidfileError::System("write", errno_of(&error)))?;
-            // Whatever the umask: others are to read it, and nobody else to lock it by writing.
-            fchmod(&pidfile.file, Mode::from_raw_mode(0o644)).map_err(said("fchmod"))?;
+            pidfile.close_to_others().map_err(said("fchmod"))?;
             return Ok(pidfile);
         }
         Err(PidfileError::System("open", Errno(libc::EAGAIN)))
@@ -89,7 +88,9 @@ impl Pidfile {
             return None;
         }
         flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-        Some(Pidfile { path: path.to_owned(), file })
+        let pidfile = Pidfile { path: path.to_owned(), file };
+        pidfile.close_to_others().ok()?;
+        Some(pidfile)
     }
 
     /// Writes another number: that of the process that is to be found by it.
@@ -106,10 +107,18 @@ impl Pidfile {
     /// Removes the file, at an orderly end, and gives the lock back. A process that may not (no longer being root) leaves it
     /// empty; a file that somebody has put in its place is left alone.
     pub fn remove(self) {
-        let ours = fstat(&self.file).is_ok_and(|status| is_at(&self.path, &status));
-        if !ours || unlink(&self.path).is_err() {
+        let removed = fstat(&self.file).is_ok_and(|status| {
+            Parent::find(&self.path, None)
+                .is_ok_and(|(parent, _)| parent.has(&status) && parent.unlink().is_ok())
+        });
+        if !removed {
             let _ = ftruncate(&self.file, 0);
         }
+    }
+
+    /// One that was there before, or was made by another version, may have been open to others.
+    fn close_to_others(&self) -> rustix::io::Result<()> {
+        fchmod(&self.file, Mode::from_raw_mode(0o600))
     }
 }
 
@@ -126,12 +135,22 @@ impl fmt::Display for PidfileError {
             PidfileError::Held(Some(pid)) => write!(f, "it is held by process {pid}"),
             PidfileError::Held(None) => f.write_str("it is held by another process"),
             PidfileError::NotOurs(what) => write!(f, "there is {what} in its place"),
+            PidfileError::Untrusted(untrusted) => write!(f, "{untrusted}"),
             PidfileError::System(call, errno) => write!(f, "{call} answered {errno}"),
         }
     }
 }
 
 impl std::error::Error for PidfileError {}
+
+impl From<ParentError> for PidfileError {
+    fn from(error: ParentError) -> PidfileError {
+        match error {
+            ParentError::Untrusted(untrusted) => PidfileError::Untrusted(untrusted),
+            ParentError::System(call, errno) => PidfileError::System(call, errno),
+        }
+    }
+}
 
 /// What speaks against writing to it: root's file must not be one that a user has linked to from here.
 fn not_ours(status: &Stat) -> Option<&'static str> {
@@ -146,8 +165,7 @@ fn not_ours(status: &Stat) -> Option<&'static str> {
 }
 
 fn is_at(path: &Path, status: &Stat) -> bool {
-    statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)
-        .is_ok_and(|now| (now.st_dev, now.st_ino) == (status.st_dev, status.st_ino))
+    Parent::find(path, None).is_ok_and(|(parent, _)| parent.has(status))
 }
 
 fn number_in(file: &OwnedFd) -> Option<u32> {

@@ -19,11 +19,14 @@ use stepdown_security::errno::Errno;
 
 use crate::sys;
 
+mod file_of;
 mod passing;
 mod unix;
 
 pub use passing::{receive_descriptors, send_batch, send_descriptors, take_inherited};
-pub use unix::remove;
+pub use unix::{remove, set_mode};
+
+use crate::trust::Untrusted;
 
 /// Where a socket is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -87,6 +90,19 @@ pub enum BindError {
     Live,
     /// In the file's place there is something that is no socket: what it is.
     NotASocket(&'static str),
+    /// This process has privileges, and somebody else decides what the path leads to.
+    Untrusted(Untrusted),
+}
+
+/// What there is to say of a socket that was bound before, see [`settle`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is what [`bind`] would have made.
+    Kept,
+    /// So it is, but somebody who is neither root nor its owner could put another in the place of its file.
+    Shared(Untrusted),
+    /// The path does not lead to it: nobody can reach it by it.
+    Lost,
 }
 
 impl Default for Options {
@@ -105,7 +121,8 @@ impl Default for Options {
 /// Makes a socket, binds it, and listens on it if it is for connections.
 ///
 /// The file of a Unix socket that nobody listens on is replaced; its directory is made if it is missing, one level, with mode
-/// 0755. Nobody can connect before mode and owner are what they are to be. For that the umask is changed for a moment:
+/// 0755. A process with privileges goes no way that somebody else could change: what is above the directory is root's alone,
+/// and the directory is root's or the owner's. Nobody can connect before mode and owner are what they are to be. For that the umask is changed for a moment:
 /// no other thread may make files meanwhile.
 ///
 /// # Errors
@@ -126,6 +143,22 @@ pub fn bind(address: &Address, options: &Options) -> Result<OwnedFd, BindError> 
         listen(&socket, options.backlog).map_err(called("listen"))?;
     }
     Ok(socket)
+}
+
+/// Makes a socket that was bound before, by whomever, what [`bind`] would have made, as far as clients see it: mode and owner of
+/// its file, if it has one.
+///
+/// # Errors
+/// See [`BindError`].
+pub fn settle(
+    socket: BorrowedFd<'_>,
+    address: &Address,
+    options: &Options,
+) -> Result<Settled, BindError> {
+    match address {
+        Address::Unix(path) => unix::settle(path, socket, options),
+        _ => Ok(Settled::Kept),
+    }
 }
 
 /// What a socket is that came from elsewhere.
@@ -171,7 +204,7 @@ pub fn identify(descriptor: BorrowedFd<'_>) -> io::Result<Bound> {
 }
 
 /// Whether a socket that is there is what [`bind`] would make, so that it can be kept. Backlog, mode and owner can be changed
-/// and do not count.
+/// and do not count, see [`settle`].
 #[must_use]
 pub fn is_same(bound: &Bound, address: &Address, options: &Options) -> bool {
     let same_address = match (&bound.address, address) {
@@ -238,15 +271,6 @@ pub fn set_backlog(listener: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
     Ok(listen(listener, backlog)?)
 }
 
-/// Sets the mode of a Unix socket's file: who may connect.
-///
-/// # Errors
-/// What fchmodat(2) answered.
-pub fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    let mode = rustix::fs::Mode::from_raw_mode(mode);
-    Ok(rustix::fs::chmodat(rustix::fs::CWD, path, mode, rustix::fs::AtFlags::empty())?)
-}
-
 /// Sets or clears `O_NONBLOCK`, of the socket: every process that has it sees that.
 ///
 /// # Errors
@@ -294,6 +318,7 @@ impl fmt::Display for BindError {
             BindError::System(call, errno) => write!(f, "{call} answered {errno}"),
             BindError::Live => f.write_str("another process listens there"),
             BindError::NotASocket(what) => write!(f, "there is {what} in its place"),
+            BindError::Untrusted(untrusted) => write!(f, "{untrusted}"),
         }
     }
 }

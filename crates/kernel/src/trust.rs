@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -13,7 +14,7 @@ use rustix::fs::{Stat, lstat, readlink};
 use crate::host;
 
 /// Something on the way that another could change.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Untrusted {
     /// The directory, link or file.
     pub what: PathBuf,
@@ -34,6 +35,18 @@ pub fn is_privileged() -> bool {
 /// # Errors
 /// What lstat(2) or readlink(2) answered; in the inner result, the first thing that another could change.
 pub fn way(path: &Path) -> io::Result<Result<Stat, Untrusted>> {
+    Ok(walk(path)?.map(|end| end.status))
+}
+
+/// What a path leads to, by a way that is trusted.
+pub(crate) struct End {
+    /// Without a link in it.
+    pub(crate) path: PathBuf,
+    pub(crate) status: Stat,
+}
+
+/// As [`way`], with the path that it came to.
+pub(crate) fn walk(path: &Path) -> io::Result<Result<End, Untrusted>> {
     let absolute = if path.is_absolute() { path.to_owned() } else { std::env::current_dir()?.join(path) };
     let mut left = parts(&absolute);
     let mut here = PathBuf::from("/");
@@ -71,7 +84,13 @@ pub fn way(path: &Path) -> io::Result<Result<Stat, Untrusted>> {
             left.push_front(part);
         }
     }
-    Ok(Ok(status))
+    Ok(Ok(End { path: here, status }))
+}
+
+impl fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not trusted: {}", self.what.display(), self.how)
+    }
 }
 
 /// How somebody other than root (or this process's own user) could change the file, or what a directory's names lead to.
@@ -94,7 +113,8 @@ pub fn writable_by_others(status: &Stat, directory: bool) -> Option<String> {
     None
 }
 
-fn foreign_owner(status: &Stat, directory: bool) -> Option<String> {
+/// How somebody other than root (or this process's own user) owns it.
+pub(crate) fn foreign_owner(status: &Stat, directory: bool) -> Option<String> {
     let uid = status.st_uid;
     if uid == 0 || uid == rustix::process::geteuid().as_raw() {
         return None;

@@ -213,10 +213,10 @@ fn peer() {
 fn pidfile() {
     let scratch = Scratch::new();
     let path = scratch.path("run/pid");
-    let own = Pidfile::lock(&path, Some((994, 995))).unwrap();
+    let own = Pidfile::lock(&path, Some(994)).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
     let directory = fs::metadata(scratch.path("run")).unwrap();
-    assert_eq!((directory.uid(), directory.gid(), directory.mode() & 0o7777), (994, 995, 0o755));
+    assert_eq!((directory.uid(), directory.gid(), directory.mode() & 0o7777), (0, 0, 0o755));
     let error = Pidfile::lock(&path, None).unwrap_err();
     assert_eq!(error, PidfileError::Held(Some(std::process::id())));
     assert_eq!(error.to_string(), format!("it is held by process {}", std::process::id()));
@@ -248,7 +248,18 @@ fn pidfile() {
     assert_eq!(Pidfile::lock(&path, None).unwrap_err(), PidfileError::Held(Some(locker.id())));
     locker.kill().unwrap();
     locker.wait().unwrap();
-    Pidfile::lock(&path, None).unwrap();
+    // Nor can anybody else lock what it left, which takes no right to write: who is to wait for it then?
+    fs::set_permissions(&scratch.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut other = Command::new("flock");
+    let other = std::os::unix::process::CommandExt::uid(&mut other, 994);
+    let other = std::os::unix::process::CommandExt::gid(other, 994);
+    let other = other.args(["--nonblock", "--shared"]).arg(&path).arg("true").output().unwrap();
+    assert!(!other.status.success(), "another user's lock");
+    assert!(String::from_utf8_lossy(&other.stderr).contains("Permission denied"), "{other:?}");
+    // Not even where it was open to everybody once.
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    drop(Pidfile::lock(&path, None).unwrap());
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
     // Nothing is written through a link, to a file with another name, or to another user's.
     let precious = scratch.path("precious");
     fs::write(&precious, "precious").unwrap();

@@ -135,6 +135,8 @@ fn unix_files() {
         assert_eq!((directory.uid(), directory.gid(), directory.mode() & 0o7777), (994, 995, 0o755));
         drop(socket);
     }
+    // In a directory of nobody else's.
+    let path = scratch.path("socket");
     // One of this user, with a mode that the umask would not allow, and one that it decides.
     let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o027));
     for (mode, expected) in [(Some(0o666), 0o666), (None, 0o750), (Some(0), 0)] {
@@ -254,5 +256,5 @@ fn accepted() {
     assert!(!rustix::fs::fcntl_getfl(&served).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
     served.read_to_string(&mut text).unwrap();
     assert_eq!(text, "hello");
-    assert_eq!(connect(Path::new("/nowhere")).unwrap_err().raw_os_error(), Some(libc::ENOENT));
+    assert_eq!(connect(Path::new("/nowhere"), None).unwrap_err().raw_os_error(), Some(libc::ENOENT));
 }

@@ -85,6 +85,7 @@ pub(super) fn boot(start: &Start<'_>, mut log: Log) -> Result<Server, Vec<Findin
             .map_err(machinery("epoll is not to be had"))?;
     }
     log.findings(&plan.findings);
+    log.findings(&pool.notes());
     if let Some(before) = &predecessor
         && before.uid != server_user
     {
@@ -196,6 +197,7 @@ fn look(config: &Config) -> Result<Plan, Vec<Finding>> {
     let grounds = Grounds::of(&ready);
     let mut findings = std::mem::take(&mut ready.findings);
     findings.extend(notes);
+    findings.extend(wanted.pidfile.as_ref().and_then(refusal::steered_pidfile));
     let mut policies = Vec::with_capacity(wanted.services.len());
     for service in &wanted.services {
         match look_at_service(&grounds, &ready.policy, service, Some(&ready)) {
@@ -267,7 +269,7 @@ fn pid_file(wanted: &Wanted, policy: &Policy, files: Vec<OwnedFd>) -> Result<Opt
             return Ok(Some(adopted));
         }
     }
-    Pidfile::lock(path, Some(owner(policy)))
+    Pidfile::lock(path, Some(owner(policy).0))
         .map(Some)
         .map_err(|error| vec![refusal::no_pidfile(pidfile, &error)])
 }

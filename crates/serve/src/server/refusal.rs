@@ -1,9 +1,12 @@
 //! Why the server does not start, or does not take a new configuration: what the host answered, in words.
 
+use std::path::Path;
+
 use stepdown_conf::{Cause, Finding, shell_word, shown_path};
 use stepdown_kernel::pidfile::PidfileError;
 use stepdown_kernel::sockets::BindError;
 use stepdown_kernel::subject::unprivileged_port_start;
+use stepdown_kernel::trust::{self, Untrusted};
 use stepdown_security::capability::Capability;
 use stepdown_security::errno::Errno;
 use stepdown_security::policy::Sourced;
@@ -23,6 +26,9 @@ pub(super) fn not_bound(wish: &Wish, error: &BindError) -> Finding {
         BindError::NotASocket(_) => finding
             .because("only the socket of a server that has ended is removed, and nothing else")
             .hint("choose another path, or remove it"),
+        BindError::Untrusted(untrusted) => finding
+            .because("the directory of a socket may be the user's own, and everything above it has to be root's alone: whoever can change the way decides what root changes at its end")
+            .hint(to_root(untrusted)),
         BindError::System("bind", Errno::ACCES) => match privileged_port(wish) {
             Some((port, first)) => finding
                 .because(format!(
@@ -84,10 +90,46 @@ pub(super) fn no_pidfile(pidfile: &Sourced<String>, error: &PidfileError) -> Fin
         PidfileError::NotOurs(_) => finding
             .because("whoever put it there would have root write to a file of theirs")
             .hint("choose a path in a directory that is root's alone"),
+        PidfileError::Untrusted(untrusted) => finding
+            .because("whoever can change the way decides which file root writes to")
+            .hint(format!("{}; or choose a path such as /run/stepdown.pid", to_root(untrusted))),
         PidfileError::System(..) => finding
             .because("so the kernel has it")
             .hint(format!("see `namei -l {}`", shell_word(&pidfile.value))),
     }
+}
+
+/// What there is to say of a pid file, before it is made, whose directory is not root's.
+pub(super) fn steered_pidfile(pidfile: &Sourced<String>) -> Option<Finding> {
+    let path = Path::new(&pidfile.value);
+    let directory = path.parent().filter(|_| trust::is_privileged())?;
+    // What is not trusted on the way is refused, and not told here.
+    let status = trust::way(directory).ok()?.ok()?;
+    let how = trust::writable_by_others(&status, true)?;
+    Some(
+        Finding::warning(
+            "pidfile-not-trusted",
+            Cause::Host,
+            format!("the pid file {} is in a directory that is not root's alone: {how}", shown_path(&pidfile.value)),
+        )
+        .because("whoever can replace the file decides which process `kill $(cat ...)` of root's ends")
+        .hint("choose a path in a directory of root's, such as /run/stepdown.pid; `stepdown restart` puts it in force")
+        .at_if(pidfile.origin.place()),
+    )
+}
+
+/// A socket that goes on, in a directory of somebody who has nothing to do with it any more.
+pub(super) fn foreign_directory(wish: &Wish, untrusted: &Untrusted) -> Finding {
+    let directory = untrusted.what.to_string_lossy();
+    let owner = wish.options.owner.map_or(0, |(user, _)| user);
+    Finding::warning(
+        "socket-not-trusted",
+        Cause::Host,
+        format!("{} goes on in a directory that is neither root's nor user {owner}'s: {untrusted}", shown_path(&wish.written)),
+    )
+    .because("it was handed over with its clients; but whoever has the directory can put another socket in its place, and a start without a handover is refused")
+    .hint(format!("chown {owner} {0} && chmod go-w {0}", shell_word(&directory)))
+    .at(wish.place.clone())
 }
 
 /// Something that every server needs and could not be had.
@@ -101,6 +143,11 @@ const MFILE: i32 = 24;
 const NFILE: i32 = 23;
 const ADDRINUSE: i32 = 98;
 const ADDRNOTAVAIL: i32 = 99;
+
+fn to_root(untrusted: &Untrusted) -> String {
+    let what = untrusted.what.to_string_lossy();
+    format!("chown root {0} && chmod go-w {0}", shell_word(&what))
+}
 
 /// The port and the first one that needs no right, where that is what is missing.
 fn privileged_port(wish: &Wish) -> Option<(u16, u32)> {

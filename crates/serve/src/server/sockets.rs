@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use stepdown_conf::{Finding, Place};
-use stepdown_kernel::sockets::{self, Bound, Options};
+use stepdown_kernel::sockets::{self, BindError, Bound, Options, Settled};
 
 use super::refusal;
 use crate::wanted::{Address, ConsoleListen, Kind, Listen, Service, SocketKey, Wanted};
@@ -57,6 +57,8 @@ pub(super) struct Sockets {
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     sockets: Vec<(Bound, OwnedFd, From)>,
+    /// What there is to say of those that were taken.
+    notes: Vec<Finding>,
 }
 
 impl Wish {
@@ -120,22 +122,27 @@ impl Sockets {
         let mut made: Vec<(SocketKey, Held)> = Vec::with_capacity(wishes.len());
         let mut findings = Vec::new();
         let mut new_files = Vec::new();
-        for (number, wish) in (self.next..).zip(wishes) {
+        let mut list: Vec<(&Wish, Option<(OwnedFd, From)>)> =
+            wishes.iter().map(|wish| (wish, pool.take(&wish.address(), &wish.options))).collect();
+        // Files that another process may go on with are changed after everything else that can fail.
+        list.sort_by_key(|(_, taken)| taken.is_some());
+        for (number, (wish, taken)) in (self.next..).zip(list) {
             let address = wish.address();
-            let socket = match pool.take(&address, &wish.options) {
+            let kept = match taken {
                 Some((socket, from)) => {
-                    // Whoever bound it may have had another length in mind; where it can't be set, what is there serves.
-                    if wish.options.kind == sockets::Kind::Stream {
-                        let _ = sockets::set_backlog(socket.as_fd(), wish.options.backlog);
-                    }
-                    Ok((socket, from))
+                    pool.settle(wish, socket).map(|kept| kept.map(|socket| (socket, from)))
                 }
-                None => sockets::bind(&address, &wish.options).map(|socket| {
+                None => Ok(None),
+            };
+            let socket = match kept {
+                Ok(None) => sockets::bind(&address, &wish.options).map(|socket| {
                     if let sockets::Address::Unix(path) = &address {
                         new_files.push(path.clone());
                     }
                     (socket, From::Here)
                 }),
+                Ok(Some(kept)) => Ok(kept),
+                Err(error) => Err(error),
             };
             match socket {
                 Ok((socket, from)) => {
@@ -243,6 +250,11 @@ impl Pool {
         others
     }
 
+    /// What there is to say of the sockets that were taken.
+    pub(super) fn notes(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.notes)
+    }
+
     /// What nobody wanted: the addresses, in words. The sockets are closed.
     pub(super) fn left_over(self) -> Vec<String> {
         self.sockets
@@ -253,6 +265,20 @@ impl Pool {
                     .map_or_else(|| "one without an address".to_owned(), |address| address.to_string())
             })
             .collect()
+    }
+
+    /// Makes a socket from elsewhere what is wanted. `None` if nobody could reach it by its path: it is closed.
+    fn settle(&mut self, wish: &Wish, socket: OwnedFd) -> Result<Option<OwnedFd>, BindError> {
+        match sockets::settle(socket.as_fd(), &wish.address(), &wish.options)? {
+            Settled::Kept => {}
+            Settled::Shared(untrusted) => self.notes.push(refusal::foreign_directory(wish, &untrusted)),
+            Settled::Lost => return Ok(None),
+        }
+        // Whoever bound it may have had another length in mind; where it can't be set, what is there serves.
+        if wish.options.kind == sockets::Kind::Stream {
+            let _ = sockets::set_backlog(socket.as_fd(), wish.options.backlog);
+        }
+        Ok(Some(socket))
     }
 
     fn take(&mut self, address: &sockets::Address, options: &Options) -> Option<(OwnedFd, From)> {
