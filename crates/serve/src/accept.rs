@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use stepdown_conf::{Severity, shown};
+use stepdown_conf::{Severity, shown_path};
 
 use crate::life::{Action, End, Instance, Millis, Signal, millis};
 use crate::wanted::Service;
@@ -74,7 +74,7 @@ impl Accepting {
 
     /// The program could not be executed for a connection. The instance has ended with this.
     pub fn not_executed(&mut self, id: Instance, why: &str) -> Vec<Action> {
-        self.ended(id, Some(format!("can't be executed: {}", shown(why))))
+        self.ended(id, Some(format!("can't be executed: {}", shown_path(why))))
     }
 
     /// A connection's process ended.

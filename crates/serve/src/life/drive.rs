@@ -1,6 +1,6 @@
 //! What each event does.
 
-use stepdown_conf::{Severity, shown};
+use stepdown_conf::{Severity, shown_path};
 
 use super::process::{Finishing, Leaving, Process};
 use super::{Action, End, Event, Idle, Instance, LASTING, Life, Millis, Notification, Settings, Signal};
@@ -30,7 +30,7 @@ impl Life {
             }
             Event::Executed(id) => self.executed(id, out),
             Event::NotExecuted(id, why) => {
-                self.ended(id, &format!("can't be executed: {}", shown(&why)), false, out);
+                self.ended(id, &format!("can't be executed: {}", shown_path(&why)), false, out);
             }
             Event::Said(id, notification) => self.said(id, notification, out),
             Event::Exited(id, end) => self.exited(id, end, out),
@@ -134,7 +134,7 @@ impl Life {
             // One that began to finish by itself has not had the signal.
             _ => self.term(process.id, out),
         };
-        self.leaving.push(Leaving { id: process.id, kill_at });
+        self.leaving.push(Leaving { id: process.id, kill_at, is_late: false });
         let mut waiting = self.leaving.iter_mut().filter(|leaving| leaving.kill_at.is_some());
         if let Some(oldest) = waiting.next()
             && waiting.count() >= MOST_LEAVING
@@ -215,6 +215,7 @@ impl Life {
         let now = self.now;
         for leaving in self.leaving.iter_mut().filter(|leaving| leaving.kill_at.is_some_and(|at| at <= now)) {
             leaving.kill_at = None;
+            leaving.is_late = true;
             out.push(Action::Signal(leaving.id, Signal::Kill));
         }
         // The next one first: if both have come to be ready, the newer is the one to stay.
@@ -274,11 +275,13 @@ impl Life {
     }
 
     fn exited(&mut self, id: Instance, end: End, out: &mut Vec<Action>) {
+        let late = self.leaving.iter().any(|leaving| leaving.id == id && leaving.is_late);
         let finishing = match self.slot_of(id) {
             Some(slot) => self.process(slot).as_ref().and_then(|process| process.finishing.as_ref()),
             None => None,
         };
         match finishing.and_then(|finishing| finishing.why.clone()) {
+            None if late => self.ended(id, &format!("did not finish in time, and {end}"), false, out),
             Some(why) => self.ended(id, &format!("{why}, and {end}"), false, out),
             None => self.ended(id, &end.to_string(), end.is_success(), out),
         }

@@ -37,6 +37,8 @@ pub(super) struct Leaving {
     pub(super) id: Instance,
     /// When it is killed; none once it was.
     pub(super) kill_at: Option<Millis>,
+    /// Whether it was killed since it took too long.
+    pub(super) is_late: bool,
 }
 
 impl Process {

@@ -187,11 +187,11 @@ fn restart_says_whether_it_is_started_again() {
         (Restart::OnFailure, FAILED, State::Pausing),
         (Restart::OnFailure, End::Signaled { signal: 15, core: false }, State::Pausing),
         (Restart::Never, End::Exited(0), State::Ended),
-        (Restart::Never, FAILED, State::Ended),
+        (Restart::Never, FAILED, State::Failed),
     ] {
         let mut life = ready(Settings { restart, ..settings() });
         assert_eq!(done(&mut life, Event::Exited(id(1), end), 2_000), [Became(state)], "{restart:?} {end:?}");
-        if state == State::Ended {
+        if state != State::Pausing {
             assert_eq!(life.deadline(), None);
             let again = Settings { restart: Restart::Always, ..settings() };
             assert_eq!(
@@ -318,7 +318,7 @@ fn a_stop_ends_everything_and_then_it_is_gone() {
     assert_eq!(done(&mut life, Event::Deadline, 7_001), [kill(2)]);
     let last = End::Signaled { signal: 9, core: false };
     assert_eq!(done(&mut life, Event::Exited(id(2), last), 7_002), [Gone, Became(State::Stopped)]);
-    assert_eq!(life.status(0).last_end, Some("was ended by signal 9 (SIGKILL)"));
+    assert_eq!(life.status(0).last_end, Some("did not finish in time, and was ended by signal 9 (SIGKILL)"));
     for mut nothing in [Life::new(settings()), life] {
         assert_eq!(done(&mut nothing, Event::Stop, 8_000), [Gone]);
     }

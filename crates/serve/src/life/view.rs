@@ -19,8 +19,10 @@ pub enum State {
     Pausing,
     /// It failed too often in a row, and is not started again.
     GivenUp,
-    /// It ended, and `Restart` says that it is not started again.
+    /// It ended well, and `Restart` says that it is not started again.
     Ended,
+    /// It ended otherwise, and `Restart` says that it is not started again.
+    Failed,
 }
 
 /// What is to be known about a service at a glance.
@@ -92,7 +94,8 @@ impl Life {
                 Idle::Stopped => State::Stopping,
                 Idle::Pausing { .. } => State::Pausing,
                 Idle::GivenUp => State::GivenUp,
-                Idle::Ended { .. } => State::Ended,
+                Idle::Ended { success: true } => State::Ended,
+                Idle::Ended { success: false } => State::Failed,
             };
         };
         if process.finishing.is_some() {
@@ -120,6 +123,7 @@ impl State {
             State::Pausing => "pausing",
             State::GivenUp => "given up",
             State::Ended => "ended",
+            State::Failed => "failed",
         }
     }
 }

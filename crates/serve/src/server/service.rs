@@ -185,9 +185,8 @@ impl Service {
                     state,
                     is_well: status.replacement_failure.is_none()
                         && match status.state {
-                            State::Ready | State::Reloading => true,
-                            // It did what it was to do, once.
-                            State::Ended => status.failures == 0,
+                            // One that ended did what it was to do, once.
+                            State::Ready | State::Reloading | State::Ended => true,
                             _ => false,
                         },
                     since: Duration::from_millis(now.saturating_sub(status.since)),
