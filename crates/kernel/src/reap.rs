@@ -59,6 +59,33 @@ pub fn signal_group(group: u32, signal: c_int) -> io::Result<bool> {
     }
 }
 
+/// Makes this process the one that orphans come to: what a descendant leaves behind becomes a child of this process, whose end
+/// [`reap`] tells, and not one of the first process of the system. prctl(2) `PR_SET_CHILD_SUBREAPER`.
+///
+/// # Errors
+/// What prctl(2) answered.
+pub fn adopt_orphans() -> io::Result<()> {
+    // Whichever process is named is not looked at: that there is one says yes.
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// The children of this process that have not been waited for, proc_pid_task(5). For a process with one thread: those of others are
+/// not among them.
+///
+/// # Errors
+/// ENOENT where there is no `/proc`, or a kernel that does not list them.
+pub fn children() -> io::Result<Vec<u32>> {
+    let listed = std::fs::read_to_string("/proc/thread-self/children")?;
+    Ok(listed.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect())
+}
+
+/// The group that a process belongs to: the number of the process that began it. `None` if there is no such process.
+#[must_use]
+pub fn group_of(pid: u32) -> Option<u32> {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
+    rustix::process::getpgid(Some(pid)).ok().map(|group| group.as_raw_nonzero().get().unsigned_abs())
+}
+
 /// The session that a process belongs to: the number of the process that began it. `None` if there is no such process.
 #[must_use]
 pub fn session_of(pid: u32) -> Option<u32> {

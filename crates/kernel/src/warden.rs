@@ -175,15 +175,10 @@ fn tell(session: u32, signal: std::ffi::c_int) -> bool {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
-        if reap::session_of(pid) == Some(session) && group_of(pid) != Some(session) {
+        if reap::session_of(pid) == Some(session) && reap::group_of(pid) != Some(session) {
             anyone = true;
             let _ = sys::kill(pid.cast_signed(), signal);
         }
     }
     anyone
-}
-
-fn group_of(pid: u32) -> Option<u32> {
-    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?);
-    rustix::process::getpgid(pid).ok().map(|group| group.as_raw_nonzero().get().unsigned_abs())
 }

@@ -14,6 +14,7 @@ mod peers;
 mod processes;
 mod refusal;
 mod reload;
+mod remnants;
 mod scope;
 mod service;
 mod sockets;

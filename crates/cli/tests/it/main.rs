@@ -36,6 +36,7 @@ mod review;
 mod run;
 mod serve_console;
 mod serve_hostile;
+mod serve_killed;
 mod serve_life;
 mod serve_reload;
 mod serve_restart;

@@ -16,7 +16,7 @@ use stepdown_kernel::events::{Events, Interest};
 use stepdown_kernel::notify::{Notifier, Receiver};
 use stepdown_kernel::pidfile::Pidfile;
 use stepdown_kernel::signals::Signals;
-use stepdown_kernel::{descriptors, host, limits, output, sockets as kernel_sockets, trust};
+use stepdown_kernel::{descriptors, host, limits, output, reap, sockets as kernel_sockets, trust};
 use stepdown_security::policy::Policy;
 use stepdown_security::request::Request;
 
@@ -76,6 +76,7 @@ pub(super) fn boot(start: &Start<'_>, mut log: Log) -> Result<Server, Vec<Findin
         capability_count: host::capability_count(),
     };
     let server_user = scope.policy.user.value.id;
+    reap::adopt_orphans().map_err(machinery("what services leave behind can't be adopted"))?;
     let signals = Signals::block_and_open().map_err(machinery("signals can't be read"))?;
     let receiver = Receiver::bind().map_err(machinery("services could not say that they are ready"))?;
     let events = Events::new().map_err(machinery("epoll is not to be had"))?;

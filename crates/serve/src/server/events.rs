@@ -55,6 +55,7 @@ impl Server {
                         let _ = warden.watch(session, service.wanted.graceful_timeout);
                     }
                 }
+                self.processes.remnants.tell(&warden, self.now());
                 self.warden = Some(warden);
             }
             Err(error) => {
@@ -142,10 +143,7 @@ impl Server {
                 self.act(id, actions);
             }
         }
-        if self.processes.deadline().is_some_and(|deadline| deadline <= now) {
-            self.end_remnants(now);
-            self.state_changed = true;
-        }
+        self.end_remnants(now);
         self.sessions.expire(self.clock.elapsed());
         self.breathe(now);
         if self.watchdog_at.is_some_and(|at| at <= now) {
@@ -160,7 +158,7 @@ impl Server {
             return Some(Duration::ZERO);
         }
         let services = self.services.values().filter_map(super::Service::deadline);
-        let own = [self.processes.deadline(), self.breathless_until, self.watchdog_at].into_iter().flatten();
+        let own = [self.processes.remnants.deadline(), self.breathless_until, self.watchdog_at].into_iter().flatten();
         let next = services.chain(own).min().map(Duration::from_millis);
         let next = [next, self.sessions.deadline()].into_iter().flatten().min()?;
         Some(next.saturating_sub(self.clock.elapsed()))
@@ -183,7 +181,6 @@ impl Server {
                 }
             }
             Phase::Stopping => {
-                self.forget_gone_remnants();
                 if self.services.is_empty() && self.processes.is_empty() {
                     self.phase = Phase::Ended;
                 }

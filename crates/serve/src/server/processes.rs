@@ -13,10 +13,11 @@ use stepdown_kernel::events::Interest;
 use stepdown_kernel::start::report;
 use stepdown_kernel::{output, reap, signals};
 
+use super::remnants::Remnants;
 use super::service::ServiceId;
 use super::token::Token;
 use super::{Phase, Server};
-use crate::life::{Action, End, Instance, Millis, Notification, Signal, millis};
+use crate::life::{Action, End, Instance, Notification, Signal, millis};
 use crate::log::{Entry, Level};
 use crate::relay::Lines;
 use crate::wanted::{Output, SocketKey};
@@ -27,8 +28,7 @@ pub(super) struct Processes {
     list: BTreeMap<u64, Process>,
     by_pid: BTreeMap<u32, u64>,
     outputs: BTreeMap<u64, OutputPipe>,
-    /// Groups whose leader has ended and left others behind, and when they are killed.
-    remnants: Vec<(u32, Millis)>,
+    pub(super) remnants: Remnants,
     next: u64,
 }
 
@@ -63,16 +63,17 @@ impl Processes {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.list.is_empty() && self.remnants.is_empty()
+        self.list.is_empty() && !self.remnants.are_waited_for()
     }
 
-    pub(super) fn deadline(&self) -> Option<Millis> {
-        self.remnants.iter().map(|(_, at)| *at).min()
-    }
-
-    /// Every session that the warden has to know.
+    /// The session of each process, and whose it is.
     pub(super) fn sessions(&self) -> impl Iterator<Item = (u32, ServiceId)> {
         self.list.values().map(|process| (process.pid, process.service))
+    }
+
+    /// Whether the server itself started that process, and waits for it.
+    pub(super) fn is_known(&self, pid: u32) -> bool {
+        self.by_pid.contains_key(&pid)
     }
 
     fn number_of(&self, service: ServiceId, instance: Instance) -> Option<u64> {
@@ -244,12 +245,16 @@ impl Server {
                 return;
             }
         };
+        let mut orphans_ended = false;
         for (pid, end) in ended {
             if self.warden.as_ref().is_some_and(|warden| warden.pid() == pid) {
                 self.warden_ended();
                 continue;
             }
-            let Some(number) = self.processes.by_pid.remove(&pid) else { continue };
+            let Some(number) = self.processes.by_pid.remove(&pid) else {
+                orphans_ended = true;
+                continue;
+            };
             // What it said before it ended comes first.
             self.read_report(number);
             let Some(process) = self.processes.list.remove(&number) else { continue };
@@ -269,35 +274,10 @@ impl Server {
             }
             self.leave_nobody(pid, kill_at);
         }
+        if orphans_ended {
+            self.look_at_remnants();
+        }
         self.sockets.close_lingering(|key| self.processes.have(key));
-    }
-
-    /// The leader of a group has ended: whoever it left behind has to end as well, or would keep its sockets.
-    fn leave_nobody(&mut self, group: u32, kill_at: Millis) {
-        if matches!(reap::signal_group(group, signals::TERM), Ok(true)) {
-            self.processes.remnants.push((group, kill_at));
-        } else if let Some(warden) = &self.warden {
-            let _ = warden.forget(group);
-        }
-    }
-
-    /// Kills what was left behind and had its time.
-    pub(super) fn end_remnants(&mut self, now: Millis) {
-        let due = |entry: &(u32, Millis)| entry.1 <= now;
-        let groups: Vec<u32> =
-            self.processes.remnants.iter().filter(|entry| due(entry)).map(|entry| entry.0).collect();
-        self.processes.remnants.retain(|entry| !due(entry));
-        for group in groups {
-            let _ = reap::signal_group(group, signals::KILL);
-            if let Some(warden) = &self.warden {
-                let _ = warden.forget(group);
-            }
-        }
-    }
-
-    /// Forgets those that ended by themselves, so that nobody waits for them.
-    pub(super) fn forget_gone_remnants(&mut self) {
-        self.processes.remnants.retain(|(group, _)| matches!(reap::signal_group(*group, 0), Ok(true)));
     }
 
     fn signal(&mut self, service: ServiceId, instance: Instance, signal: Signal) {
