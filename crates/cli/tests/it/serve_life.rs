@@ -97,7 +97,10 @@ fn restart_never_and_on_failure_are_kept() {
         ["failed", "ended", "given up"].map(serde_json::Value::from)
     );
     let well = |name| server.service(name)["well"].clone();
-    assert_eq!([well("once"), well("done"), well("again")], [false, true, false].map(serde_json::Value::from));
+    assert_eq!(
+        [well("once"), well("done"), well("again")],
+        [false, true, false].map(serde_json::Value::from)
+    );
     server.answer(&["restart", "once"]);
     until("it has run again", || numbers(&node, "once").len() == 2);
 }

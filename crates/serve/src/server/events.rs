@@ -158,7 +158,9 @@ impl Server {
             return Some(Duration::ZERO);
         }
         let services = self.services.values().filter_map(super::Service::deadline);
-        let own = [self.processes.remnants.deadline(), self.breathless_until, self.watchdog_at].into_iter().flatten();
+        let own = [self.processes.remnants.deadline(), self.breathless_until, self.watchdog_at]
+            .into_iter()
+            .flatten();
         let next = services.chain(own).min().map(Duration::from_millis);
         let next = [next, self.sessions.deadline()].into_iter().flatten().min()?;
         Some(next.saturating_sub(self.clock.elapsed()))
@@ -166,7 +168,8 @@ impl Server {
 
     /// An idle server holds as little memory as it can. Only when nobody talks to it, so that nobody waits for pages.
     fn before_sleep(&mut self) {
-        if self.phase == Phase::Serving && self.sessions.count() == 0 && std::mem::take(&mut self.has_worked) {
+        if self.phase == Phase::Serving && self.sessions.count() == 0 && std::mem::take(&mut self.has_worked)
+        {
             memory::release();
         }
     }

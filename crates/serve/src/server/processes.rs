@@ -13,6 +13,7 @@ use stepdown_kernel::events::Interest;
 use stepdown_kernel::start::report;
 use stepdown_kernel::{output, reap, signals};
 
+use super::accepting::Whose;
 use super::remnants::Remnants;
 use super::service::ServiceId;
 use super::token::Token;
@@ -104,6 +105,11 @@ impl Server {
                     self.state_changed = true;
                 }
             }
+        }
+        // One connection fewer where there were as many as there may be: those that wait can be taken again.
+        let has_room = self.services.get(&id).is_some_and(super::Service::has_room);
+        if has_room && !self.listened.values().any(|listened| listened.whose == Whose::Service(id)) {
+            self.state_changed = true;
         }
     }
 
