@@ -276,6 +276,7 @@ fn console(old: &Console, new: &Console) -> Option<ConsoleChange> {
     };
     let changed = differing(&[
         ("Timeout", old.timeout != new.timeout),
+        ("Own_User", old.own_user != new.own_user),
         ("Operators", !same(&old.operators, &new.operators)),
         ("Observers", !same(&old.observers, &new.observers)),
         ("Max_Sessions", old.max_sessions != new.max_sessions),

@@ -95,6 +95,7 @@ pub enum Default {
 pub enum Key {
     Pidfile,
     Timeout,
+    OwnUser,
     Operators,
     Observers,
     MaxSessions,

@@ -23,6 +23,8 @@ use stepdown_conf::{Config, Finding, Place};
 use stepdown_security::policy::Sourced;
 use stepdown_security::text::CapState;
 
+use crate::console::authority::Rights;
+
 /// Everything that the server is asked to be, the `Security` scope apart.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -43,6 +45,8 @@ pub struct Console {
     pub listeners: Vec<ConsoleListen>,
     /// How long a session may be silent; `None` is for ever.
     pub timeout: Option<Duration>,
+    /// What the server's own user may do, which every service runs as.
+    pub own_user: Rights,
     /// Who may change things besides root and the server's own user, each with its place.
     pub operators: Vec<(Who, Place)>,
     /// Who may only look.

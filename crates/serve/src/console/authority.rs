@@ -1,7 +1,7 @@
 //! Who may do what at the console: decided from what the kernel says of the peer, unix(7), `SO_PEERCRED`.
 //!
-//! Root, and the user that the server itself has become, may do everything but what only root may. Others may what the
-//! configuration says, and by default nothing. What the peer does after connecting changes nothing: who passes a connected
+//! Root may do everything; the user that the server itself has become everything but what only root may, unless the
+//! configuration says less. Others may what the configuration says, and by default nothing. What the peer does after connecting changes nothing: who passes a connected
 //! socket on passes its rights on. Not for: who can connect at all, which the mode of the socket decides.
 
 use std::collections::BTreeSet;
@@ -31,10 +31,12 @@ pub struct Members {
 }
 
 /// Who may do what.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
     /// The user that the server has become.
     pub own: u32,
+    /// What that user may do where the lists below do not say more. Every service runs as it.
+    pub own_rights: Rights,
     /// Who else may change things.
     pub operators: Members,
     /// Who else may look.
@@ -47,12 +49,28 @@ impl Authority {
     pub fn rights(&self, peer: &Peer) -> Rights {
         if peer.uid == 0 {
             Rights::Root
-        } else if peer.uid == self.own || self.operators.contains(peer) {
-            Rights::Change
-        } else if self.observers.contains(peer) {
-            Rights::Look
         } else {
-            Rights::Nothing
+            let own = if peer.uid == self.own { self.own_rights } else { Rights::Nothing };
+            let listed = if self.operators.contains(peer) {
+                Rights::Change
+            } else if self.observers.contains(peer) {
+                Rights::Look
+            } else {
+                Rights::Nothing
+            };
+            own.max(listed)
+        }
+    }
+}
+
+impl Default for Authority {
+    /// Root, and whoever the server is.
+    fn default() -> Authority {
+        Authority {
+            own: 0,
+            own_rights: Rights::Change,
+            operators: Members::default(),
+            observers: Members::default(),
         }
     }
 }
@@ -100,8 +118,12 @@ mod tests {
             users: users.iter().copied().collect(),
             groups: groups.iter().copied().collect(),
         };
-        let authority =
-            Authority { own: 994, operators: members(&[10], &[20]), observers: members(&[10, 30], &[40]) };
+        let authority = Authority {
+            own: 994,
+            operators: members(&[10], &[20]),
+            observers: members(&[10, 30], &[40]),
+            ..Authority::default()
+        };
         for (peer, rights) in [
             (peer(10, 1, &[]), Rights::Change),
             (peer(20, 1, &[]), Rights::Nothing),
@@ -114,6 +136,18 @@ mod tests {
             (peer(40, 30, &[30]), Rights::Nothing),
         ] {
             assert_eq!(authority.rights(&peer), rights, "{peer:?}");
+        }
+    }
+    #[test]
+    fn the_own_user_may_what_is_said_of_it_and_what_is_said_of_others() {
+        for own_rights in [Rights::Change, Rights::Look, Rights::Nothing] {
+            let mut authority = Authority { own: 994, own_rights, ..Authority::default() };
+            assert_eq!(authority.rights(&peer(994, 994, &[])), own_rights);
+            assert_eq!(authority.rights(&peer(0, 0, &[])), Rights::Root);
+            authority.observers.groups.insert(20);
+            assert_eq!(authority.rights(&peer(994, 994, &[20])), own_rights.max(Rights::Look));
+            authority.operators.users.insert(994);
+            assert_eq!(authority.rights(&peer(994, 994, &[])), Rights::Change);
         }
     }
 }

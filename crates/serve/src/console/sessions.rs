@@ -3,10 +3,11 @@
 //! Everything here waits for nothing: the server's loop says which socket is ready, takes one request after another, and
 //! gives the replies back. What it has to wait for comes out as [`Change`]s. A session has one request under way at a time
 //! and reads no further before the reply has gone out, so nobody can make the server hold more than one line and one reply
-//! for a session; all replies together have their limit too. Sessions take turns, a request each.
+//! for a session; all replies together have their limit too. Sessions take turns, a request each, and so do users.
 //!
 //! `T` is what a session owns besides: the server's is its transaction. Not for: what a request means.
 
+mod places;
 mod session;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,6 +16,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use std::{fmt, io, mem};
 
+use places::{Place, Room};
 use session::{Session, State};
 use stepdown_kernel::events::Interest;
 use stepdown_kernel::peer::Peer;
@@ -84,6 +86,8 @@ pub struct Sessions<T> {
     settings: Settings,
     sessions: BTreeMap<SessionId, Session<T>>,
     turns: VecDeque<SessionId>,
+    /// Whose request was taken last.
+    last: Option<u32>,
     changes: Vec<Change>,
     next: u64,
 }
@@ -92,7 +96,7 @@ impl<T: Default + fmt::Debug> Sessions<T> {
     /// No sessions yet.
     #[must_use]
     pub fn new(settings: Settings) -> Sessions<T> {
-        Sessions { settings, sessions: BTreeMap::new(), turns: VecDeque::new(), changes: Vec::new(), next: 0 }
+        Sessions { settings, sessions: BTreeMap::new(), turns: VecDeque::new(), last: None, changes: Vec::new(), next: 0 }
     }
 
     /// Has other settings from now on. Sessions beyond the new limit stay; a new timeout holds from the next request on.
@@ -107,23 +111,25 @@ impl<T: Default + fmt::Debug> Sessions<T> {
     }
 
     /// Takes in a peer that has just been accepted. One that may not even look, or is one too many, gets a reply that says
-    /// so, and its socket is closed.
+    /// so, and its socket is closed. Root is never one too many while others have places: one of them loses its own.
     ///
     /// # Errors
     /// The socket can't be made non-blocking.
     pub fn admit(&mut self, socket: OwnedFd, peer: Peer, now: Duration) -> io::Result<Option<SessionId>> {
         let socket = UnixStream::from(socket);
         socket.set_nonblocking(true)?;
-        let refusal = if self.settings.authority.rights(&peer) == Rights::Nothing {
-            Some(not_allowed(&peer))
-        } else if self.sessions.len() >= self.settings.max_sessions {
-            let words = format!("error: the console has {} sessions already\n", self.sessions.len());
-            Some(Reply::new(
+        let rights = self.settings.authority.rights(&peer);
+        let refusal = match self.room(peer.uid, rights) {
+            _ if rights == Rights::Nothing => Some(not_allowed(&peer)),
+            Room::None(why) => Some(Reply::new(
                 Status::Refused,
-                words + "  hint: `Max_Sessions` of Control_Listener is the limit\n",
-            ))
-        } else {
-            None
+                format!("error: {why}\n  hint: `Max_Sessions` of Control_Listener is the limit\n"),
+            )),
+            Room::Instead(id) => {
+                self.give_up(id);
+                None
+            }
+            Room::Free => None,
         };
         if let Some(reply) = refusal {
             session::write_at_once(&socket, &reply.encode());
@@ -131,7 +137,7 @@ impl<T: Default + fmt::Debug> Sessions<T> {
         }
         let id = SessionId(self.next);
         self.next += 1;
-        self.sessions.insert(id, Session::new(socket, peer, self.silence(now)));
+        self.sessions.insert(id, Session::new(socket, peer, now, self.silence(now)));
         self.changes.push(Change::Add(id, Interest::Read));
         Ok(Some(id))
     }
@@ -143,7 +149,10 @@ impl<T: Default + fmt::Debug> Sessions<T> {
         // Nobody would read the reply. What is queued still has its turn: the peer may have meant it so.
         let is_over = match session.state {
             State::Answering => has_gone,
-            State::Reading => session.read().is_err(),
+            State::Reading => {
+                session.active = now;
+                session.read().is_err()
+            }
             State::Waiting(_) | State::Writing(_) => false,
         };
         if is_over {
@@ -160,8 +169,9 @@ impl<T: Default + fmt::Debug> Sessions<T> {
 
     /// The request whose turn it is. Its session waits for [`reply`](Self::reply) or [`release`](Self::release).
     pub fn take(&mut self, now: Duration) -> Option<Request<T>> {
-        while let Some(id) = self.turns.pop_front() {
+        while let Some(id) = self.next_turn() {
             let Some(session) = self.sessions.get_mut(&id) else { continue };
+            self.last = Some(session.peer.uid);
             session.is_queued = false;
             let State::Waiting(line) = mem::replace(&mut session.state, State::Answering) else { continue };
             let rights = self.settings.authority.rights(&session.peer);
@@ -175,6 +185,13 @@ impl<T: Default + fmt::Debug> Sessions<T> {
         None
     }
 
+    /// Whose turn it is: after a user another one's, so that many sessions of one keep nobody waiting longer than one would.
+    fn next_turn(&mut self) -> Option<SessionId> {
+        let user = |id: &SessionId| self.sessions.get(id).map(|session| session.peer.uid);
+        let next = self.turns.iter().position(|id| user(id) != self.last).unwrap_or(0);
+        self.turns.remove(next)
+    }
+
     /// Answers the request that was taken. Nothing happens if the session has ended meanwhile.
     pub fn reply(&mut self, id: SessionId, reply: &Reply, data: T, after: After, now: Duration) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
@@ -182,6 +199,7 @@ impl<T: Default + fmt::Debug> Sessions<T> {
             return;
         }
         session.data = data;
+        session.active = now;
         session.say(reply, after);
         self.go_on(id, now);
         self.keep_to_limit();
@@ -274,6 +292,29 @@ impl<T: Default + fmt::Debug> Sessions<T> {
             let Some(id) = stalled else { return };
             self.remove(id);
         }
+    }
+
+    fn room(&self, uid: u32, rights: Rights) -> Room {
+        let place = |(&id, session): (&SessionId, &Session<T>)| Place {
+            id,
+            uid: session.peer.uid,
+            rights: self.settings.authority.rights(&session.peer),
+            is_idle: matches!(session.state, State::Reading),
+            since: session.active,
+        };
+        let taken: Vec<Place> = self.sessions.iter().map(place).collect();
+        places::room(self.settings.max_sessions, uid, rights, &taken)
+    }
+
+    /// Ends a session for the sake of another, and says so if it is not in the middle of a reply.
+    fn give_up(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get(&id)
+            && matches!(session.state, State::Reading)
+        {
+            let words = "error: this session is ended, since root needed its place\n";
+            session::write_at_once(&session.socket, &Reply::new(Status::Refused, words).encode());
+        }
+        self.remove(id);
     }
 
     fn silence(&self, now: Duration) -> Option<Duration> {

@@ -24,6 +24,15 @@ pub const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         within: Within::Console,
+        key: Key::OwnUser,
+        name: "Own_User",
+        form: Form::Word(&["change", "look", "none"]),
+        default: Default::Value("change"),
+        summary: "what the user of the Security scope may do here, which is the user of every service",
+        help: "With change, any service can ask for another one that has all that the scope retains. Operators and Observers can give it more.",
+    },
+    OptionSpec {
+        within: Within::Console,
         key: Key::Operators,
         name: "Operators",
         form: Form::Peers,
@@ -47,7 +56,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         form: Form::Number { least: 1, most: 100_000 },
         default: Default::Value("1000"),
         summary: "how many sessions there may be at a time",
-        help: "The next one gets an answer that says so, and is disconnected.",
+        help: "The next one gets an answer that says so, and is disconnected. A user that may only look gets an eighth of them, at least 4; an eighth, at least one, is for those who may change things; root takes the place of another where none is left.",
     },
     OptionSpec {
         within: Within::ConsoleListen,

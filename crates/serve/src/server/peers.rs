@@ -34,7 +34,12 @@ pub(super) fn settings(console: Option<&Console>, own: u32) -> Result<Settings, 
     };
     let authority = match console {
         Some(console) => {
-            Authority { own, operators: members(&console.operators), observers: members(&console.observers) }
+            Authority {
+                own,
+                own_rights: console.own_user,
+                operators: members(&console.operators),
+                observers: members(&console.observers),
+            }
         }
         None => Authority { own, ..Authority::default() },
     };

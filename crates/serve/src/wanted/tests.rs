@@ -184,3 +184,21 @@ fn the_table_names_every_option_that_is_read() {
     assert_eq!(OPTIONS[0].key, options::Key::Pidfile);
     assert_eq!(OPTIONS.iter().filter(|option| option.key == options::Key::Pidfile).count(), 1);
 }
+
+#[test]
+fn what_the_own_user_may_do_is_one_of_three_words() {
+    let text = |option: &str| format!("Control_Listener {{ Listen \"/x\" {{ }} {option} }}");
+    for (option, rights) in [
+        ("", Rights::Change),
+        ("Own_User = change", Rights::Change),
+        ("Own_User = LOOK", Rights::Look),
+        ("Own_User = none", Rights::Nothing),
+    ] {
+        assert_eq!(wanted(&text(option)).console.unwrap().own_user, rights, "{option}");
+    }
+    let found = findings(&text("Own_User = nobody"));
+    assert_eq!(found.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["not-such-a-word"]);
+    let old = wanted(&text(""));
+    let changes = crate::changes::changes(&old, &wanted(&text("Own_User = look")));
+    assert_eq!(changes.console, Some(crate::changes::ConsoleChange::Changed(vec!["Own_User"])));
+}

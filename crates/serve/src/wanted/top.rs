@@ -4,6 +4,7 @@ use stepdown_conf::{Cause, Finding, Scope, nearest, shown};
 
 use super::reader::{At, Reader};
 use super::{Console, Wanted};
+use crate::console::authority::Rights;
 use crate::options::{CONSOLE, Key, LISTEN, SERVICE, Within};
 
 impl<'a> Reader<'a> {
@@ -56,6 +57,11 @@ impl<'a> Reader<'a> {
             place,
             listeners,
             timeout: self.limit(at, Key::Timeout),
+            own_user: match self.word(at, Key::OwnUser) {
+                0 => Rights::Change,
+                1 => Rights::Look,
+                _ => Rights::Nothing,
+            },
             operators: self.peers(at, Key::Operators),
             observers: self.peers(at, Key::Observers),
             max_sessions: self.number(at, Key::MaxSessions),

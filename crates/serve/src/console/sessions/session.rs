@@ -17,6 +17,8 @@ pub(super) struct Session<T> {
     pub(super) state: State,
     pub(super) interest: Interest,
     pub(super) deadline: Option<Duration>,
+    /// When it last sent something, or was answered.
+    pub(super) active: Duration,
     pub(super) data: T,
     /// Whether its turn will come.
     pub(super) is_queued: bool,
@@ -48,13 +50,19 @@ pub(super) struct Output {
 }
 
 impl<T: Default> Session<T> {
-    pub(super) fn new(socket: UnixStream, peer: Peer, deadline: Option<Duration>) -> Session<T> {
+    pub(super) fn new(
+        socket: UnixStream,
+        peer: Peer,
+        now: Duration,
+        deadline: Option<Duration>,
+    ) -> Session<T> {
         Session {
             socket,
             peer,
             state: State::Reading,
             interest: Interest::Read,
             deadline,
+            active: now,
             data: T::default(),
             is_queued: false,
             has_answered: false,

@@ -308,3 +308,65 @@ fn who_leaves_is_forgotten_and_a_late_reply_hurts_nobody() {
     client.read_exact(&mut said).expect("it was sent");
     assert_eq!((&said, sessions.count()), (b"sockets", 0));
 }
+
+#[test]
+fn who_may_only_look_shuts_nobody_out() {
+    let mut sessions = sessions();
+    let mut settings = sessions.settings.clone();
+    settings.max_sessions = 16;
+    settings.authority.observers.users = (30..60).collect();
+    sessions.set(settings);
+    let mut hogs = Vec::new();
+    for uid in 30..60 {
+        for number in 0..10 {
+            let fits = number < 4 && sessions.count() < 14;
+            let (mut client, id) = connect(&mut sessions, uid, START);
+            assert_eq!(id.is_some(), fits, "{uid} {number}");
+            if id.is_none() {
+                assert!(replies(&mut client).0[0].text.contains("sessions already"));
+            }
+            hogs.push((uid, client, id));
+        }
+    }
+    assert_eq!(sessions.count(), 14, "of four users");
+    let (_first, own) = connect(&mut sessions, 994, START);
+    let (_second, too) = connect(&mut sessions, 994, START);
+    assert!(own.is_some() && too.is_some());
+    let (mut third, none) = connect(&mut sessions, 994, START);
+    assert!(none.is_none() && replies(&mut third).1);
+    drop(sessions.changes());
+    // Everything is taken: root has the place of the idlest of somebody who only looks and has most.
+    let (mut root, id) = session(&mut sessions, Duration::from_secs(1));
+    let changes = sessions.changes();
+    let gone = changes.iter().find_map(|change| match change {
+        Change::Remove(id, _) => Some(*id),
+        _ => None,
+    });
+    drop(changes);
+    let (uid, client, _) = hogs.iter_mut().find(|(.., id)| *id == gone).expect("one of them");
+    assert_eq!(*uid, 30);
+    let (said, closed) = replies(client);
+    assert!(closed && said[0].text.contains("root needed its place"), "{said:?}");
+    assert_eq!(sessions.count(), 16);
+    root.write_all(b"status\n").expect("there is room");
+    sessions.ready(id, false, START);
+    assert_eq!(answer(&mut sessions, START).len(), 1);
+}
+
+#[test]
+fn many_sessions_of_a_user_have_one_turn_between_those_of_others() {
+    let mut sessions = sessions();
+    let mut all = Vec::new();
+    for uid in [994, 994, 994, 994, 0, 0] {
+        let (mut client, id) = connect(&mut sessions, uid, START);
+        let id = id.expect("it is let in");
+        client.write_all(b"a\n").expect("there is room");
+        sessions.ready(id, false, START);
+        all.push((client, id));
+    }
+    let asked: Vec<usize> = answer(&mut sessions, START)
+        .into_iter()
+        .filter_map(|(id, _)| all.iter().position(|(_, other)| *other == id))
+        .collect();
+    assert_eq!(asked, [0, 4, 1, 5, 2, 3]);
+}
