@@ -18,6 +18,9 @@ use crate::sys;
 /// The longest message that is taken from a service; sd_notify(3) has no limit, systemd's is the same.
 pub const MESSAGE_LIMIT: usize = 4096;
 
+/// The most messages that are taken at a time.
+pub const BATCH: usize = 32;
+
 /// Says to the service manager that started this process how it is.
 #[derive(Debug)]
 pub struct Notifier {
@@ -130,28 +133,32 @@ impl Receiver {
         format!("@{}", String::from_utf8_lossy(&self.name))
     }
 
-    /// The next message, if there is one. Messages that are too long, or come without a sender, are passed over; descriptors
-    /// sent along are closed.
+    /// The next messages, as many as are there and [`BATCH`] at most: somebody who sends without end is left for now, and what
+    /// is left is said again by epoll(7). Messages that are too long, come without a sender, or from one that `is_heard` does not
+    /// want by its process and user, are passed over unread; descriptors sent along are closed.
     ///
     /// # Errors
     /// What recvmsg(2) answered.
-    pub fn receive(&self) -> io::Result<Option<Message>> {
+    pub fn receive(&self, mut is_heard: impl FnMut(u32, u32) -> bool) -> io::Result<Vec<Message>> {
         let mut bytes = [0; MESSAGE_LIMIT];
-        // So that somebody who sends without end is given up on for now: what is left is said again by epoll(7).
-        for _ in 0..64 {
+        let mut messages = Vec::new();
+        for _ in 0..BATCH {
             let message = match sys::receive(self.socket.as_fd(), &mut bytes, false) {
                 Ok(message) => message,
-                Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => return Ok(None),
+                Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => break,
                 Err(error) if error.raw_os_error() == Some(libc::EINTR) => continue,
+                // What came before it is not lost with it.
+                Err(_) if !messages.is_empty() => break,
                 Err(error) => return Err(error),
             };
             let sender = message.sender.filter(|&(pid, ..)| pid > 0 && !message.text_cut);
-            if let Some((pid, uid, _)) = sender {
+            let sender = sender.map(|(pid, uid, _)| (pid.unsigned_abs(), uid));
+            if let Some((pid, uid)) = sender.filter(|&(pid, uid)| is_heard(pid, uid)) {
                 let text = String::from_utf8_lossy(&bytes[..message.length]).into_owned();
-                return Ok(Some(Message { pid: pid.unsigned_abs(), uid, text }));
+                messages.push(Message { pid, uid, text });
             }
         }
-        Ok(None)
+        Ok(messages)
     }
 }
 

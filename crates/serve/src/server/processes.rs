@@ -12,6 +12,7 @@ use stepdown_conf::Severity;
 use stepdown_kernel::events::Interest;
 use stepdown_kernel::start::report;
 use stepdown_kernel::{output, reap, signals};
+use stepdown_security::capability::Capability;
 
 use super::accepting::Whose;
 use super::remnants::Remnants;
@@ -307,18 +308,23 @@ impl Server {
         }
     }
 
-    /// Services have said something of themselves.
+    /// Services have said something of themselves. Whoever is in this network namespace can send: what others say is dropped, and
+    /// the loop goes on to other things after a few messages.
     pub(super) fn read_notifications(&mut self) {
-        loop {
-            let message = match self.receiver.receive() {
-                Ok(Some(message)) => message,
-                Ok(None) => return,
-                Err(error) => {
-                    self.log.event(Level::Warning, None, &format!("what a service said was lost: {error}"));
-                    return;
-                }
-            };
-            // Whoever is in this network namespace can send: it counts if the sender belongs to a service's session.
+        // Which user a process can be that a service starts: the scope's, unless it can become another.
+        let own = self.scope.owner().0;
+        let others = self.scope.policy.retained().permitted.contains(Capability::SETUID);
+        let known = |pid: &u32| self.processes.by_pid.contains_key(pid);
+        let is_heard = |pid: u32, uid: u32| known(&pid) || uid == own || uid == 0 || others;
+        let messages = match self.receiver.receive(is_heard) {
+            Ok(messages) => messages,
+            Err(error) => {
+                self.log.event(Level::Warning, None, &format!("what a service said was lost: {error}"));
+                return;
+            }
+        };
+        for message in messages {
+            // It counts if the sender belongs to a service's session.
             let known = |pid: &u32| self.processes.by_pid.get(pid).copied();
             let number =
                 known(&message.pid).or_else(|| reap::session_of(message.pid).as_ref().and_then(known));
