@@ -44,6 +44,7 @@ mod serve_restart;
 mod serve_review;
 mod serve_security;
 mod serve_storm;
+mod serve_trust;
 mod servers;
 mod servers_nginx;
 mod servers_smtp;

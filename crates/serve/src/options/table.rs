@@ -11,7 +11,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         form: Form::Path,
         default: Default::Words("none is written"),
         summary: "the file that holds the server's process id",
-        help: "It is locked for as long as the server runs, so that a second one does not start. It can't change while the server runs.",
+        help: "It is locked for as long as the server runs, so that a second one does not start. Its mode is 0600, since whoever can open it could lock it. It belongs in a directory of root's: a missing one is made so, and in another's there is a warning. It can't change while the server runs.",
     },
     OptionSpec {
         within: Within::Console,

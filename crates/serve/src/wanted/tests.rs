@@ -28,7 +28,7 @@ fn the_example_of_the_documentation_is_read() {
     let page = include_str!("../../../../docs/serve.md");
     let example = page.split("```").nth(1).unwrap();
     let wanted = wanted(example);
-    assert_eq!(wanted.pidfile.unwrap().value, "/run/stepdown/pid");
+    assert_eq!(wanted.pidfile.unwrap().value, "/run/stepdown.pid");
     let console = wanted.console.unwrap();
     assert_eq!((&*console.listeners[0].path, console.listeners[0].mode), ("/run/stepdown/console", 0o660));
     let who: Vec<String> = console.operators.iter().map(|(who, _)| who.to_string()).collect();
