@@ -74,6 +74,8 @@ pub struct Difference {
     pub old_place: Option<Place>,
     /// Where the new one is.
     pub new_place: Option<Place>,
+    /// Whether that is a file of local changes, which root reads only where nobody else can write to it.
+    pub is_local: bool,
 }
 
 /// How a service is.

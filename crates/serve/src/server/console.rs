@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, SystemTime};
 
 use stepdown::online::{Candidate, Online};
-use stepdown_conf::{Cause, Finding, nearest, shown};
+use stepdown_conf::{Cause, Finding, Place, nearest, shown};
 use stepdown_kernel::events::Interest;
 
 use super::handover::Taker;
@@ -82,6 +82,10 @@ impl Server {
     /// What waits for a restart.
     pub(super) fn restart_required(&self) -> Option<RestartRequired> {
         let since = self.pending.since()?;
+        let local = |place: &Place| {
+            let mut files = self.online.config().files().iter();
+            files.any(|file| file.is_local_changes() && file.path() == place.file)
+        };
         let differences = self.pending.differences().iter().map(|difference| Difference {
             option: match difference.option {
                 "Pidfile" => "Pidfile".to_owned(),
@@ -91,6 +95,7 @@ impl Server {
             new: difference.new.clone(),
             old_place: difference.old_origin.place().cloned(),
             new_place: difference.new_origin.place().cloned(),
+            is_local: difference.new_origin.place().is_some_and(local),
         });
         Some(RestartRequired {
             since: self.pending_since.unwrap_or_else(SystemTime::now),

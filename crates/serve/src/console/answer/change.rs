@@ -177,7 +177,7 @@ fn with(mut said: Said, applied: &Applied) -> Said {
             said.findings.push(
                 Finding::warning("restart-required", Cause::Text, difference.words())
                     .because("it can't change in a process that runs")
-                    .hint("`stepdown restart` puts it in force"),
+                    .hint(difference.remedy()),
             );
         }
     }

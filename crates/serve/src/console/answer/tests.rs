@@ -153,6 +153,7 @@ fn what_waits_for_a_restart_is_named_with_both_values() {
             new: "995 (other)".into(),
             old_place: None,
             new_place: None,
+            is_local: false,
         }],
     });
     let (status, text) = said(&mut server, &mut draft, "config reload");

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use stepdown::report::clean;
+use stepdown_conf::shown_path;
 
 use super::{Difference, ListenerReport, RestartRequired, ServiceReport, StatusReport};
 use crate::console::lines;
@@ -51,6 +52,9 @@ pub fn status(report: &StatusReport) -> String {
             row(&mut text, "", &difference.words());
         }
         row(&mut text, "", "the old values stay in force until `stepdown restart`");
+        if let Some(local) = pending.differences.iter().find(|difference| difference.is_local) {
+            row(&mut text, "", &local.remedy());
+        }
     }
     let count = report.services.len();
     let words = match (count, ill.len()) {
@@ -147,6 +151,21 @@ impl Difference {
             self.new,
             place(&self.new_place)
         )
+    }
+}
+
+impl Difference {
+    /// What puts it in force.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self.new_place.as_ref().filter(|_| self.is_local) {
+            None => "`stepdown restart` puts it in force".to_owned(),
+            Some(place) => format!(
+                "root, who starts the server, does not read {} while others can write to it: write it into the main configuration, \
+                 then `stepdown restart`",
+                shown_path(&place.file)
+            ),
+        }
     }
 }
 

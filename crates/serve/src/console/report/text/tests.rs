@@ -1,6 +1,6 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use stepdown_conf::Place;
+use stepdown_conf::{Config, Place};
 
 use super::*;
 
@@ -73,6 +73,7 @@ fn what_somebody_has_to_do_is_said_first_and_in_full() {
             new: "cap_net_bind_service=ep".into(),
             old_place: None,
             new_place: place(3),
+            is_local: false,
         }],
     });
     let expected = "\
@@ -140,4 +141,30 @@ mail: ready for 5 s; replacement failed: exit status 2
 ";
     assert_eq!(listeners(&all), expected);
     assert_eq!(services(&[]), "there are no services\n");
+}
+
+#[test]
+fn what_root_does_not_read_is_not_promised_for_a_restart() {
+    let place = Config::from_text("/var/lib/mail/changes.conf", "a = 1").expect("it is well formed");
+    let place = place.root().option("a").map(|setting| place.place(setting.current().span()));
+    let mut difference = Difference {
+        option: "Security User".into(),
+        old: "ecuser".into(),
+        new: "mail".into(),
+        old_place: None,
+        new_place: place,
+        is_local: false,
+    };
+    assert_eq!(difference.remedy(), "`stepdown restart` puts it in force");
+    difference.is_local = true;
+    let words = difference.remedy();
+    assert!(
+        words.contains("does not read /var/lib/mail/changes.conf while others can write to it"),
+        "{words}"
+    );
+    assert!(words.contains("write it into the main configuration"), "{words}");
+    let pending = RestartRequired { since: UNIX_EPOCH, ago: Duration::ZERO, differences: vec![difference] };
+    let text = status(&StatusReport { pending: Some(pending), ..report() });
+    let text: Vec<&str> = text.split_whitespace().collect();
+    assert!(text.join(" ").contains(&words), "{text:?}");
 }
