@@ -18,7 +18,6 @@ mod remnants;
 mod scope;
 mod service;
 mod sockets;
-mod terminal;
 mod token;
 
 pub use boot::{check_start, endpoint};
@@ -99,6 +98,8 @@ pub(crate) struct Server {
     listened: BTreeMap<u64, accepting::Listened>,
     /// Until when no connection is accepted, since there were no descriptors left.
     breathless_until: Option<Millis>,
+    /// Whether that has been said.
+    is_breathless_said: bool,
     services: BTreeMap<ServiceId, Service>,
     next_service: u64,
     processes: Processes,

@@ -4,7 +4,7 @@
 //! clients wait in the queue of the socket. Source: accept(2).
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use stepdown_kernel::events::Interest;
 use stepdown_kernel::peer::Peer;
@@ -20,6 +20,8 @@ use crate::wanted::SocketKey;
 
 /// How long accepting rests after there were no descriptors left.
 const BREATH: Millis = 500;
+/// How many descriptors it takes to have a connection and to start its process, with some to spare.
+const FOR_A_PROCESS: usize = 12;
 /// The most connections that are taken from one socket before others get their turn.
 const AT_A_TIME: usize = 64;
 
@@ -102,15 +104,24 @@ impl Server {
     pub(super) fn accept(&mut self, number: u64) {
         let Some(Listened { key, whose }) = self.listened.get(&number).cloned() else { return };
         for _ in 0..AT_A_TIME {
-            if let Whose::Service(id) = whose
-                && !self.services.get(&id).is_some_and(|service| service.has_room())
-            {
-                break;
+            if let Whose::Service(id) = whose {
+                if !self.services.get(&id).is_some_and(|service| service.has_room()) {
+                    break;
+                }
+                // One that was accepted and can't have its process would be lost; in the queue it waits.
+                let room =
+                    (0..FOR_A_PROCESS).map(|_| self.null.try_clone()).collect::<io::Result<Vec<OwnedFd>>>();
+                if let Err(error) = room {
+                    return self.out_of_breath(&error);
+                }
             }
             let Some(held) = self.sockets.get(&key) else { return };
             let connection = match sockets::accept(held.as_fd()) {
                 Ok(Some(connection)) => connection,
-                Ok(None) => break,
+                Ok(None) => {
+                    self.is_breathless_said = false;
+                    break;
+                }
                 Err(error) => return self.out_of_breath(&error),
             };
             match whose {
@@ -137,7 +148,8 @@ impl Server {
 
     /// There were no descriptors left, or no memory: to be told at once that there is a connection would be of no use.
     fn out_of_breath(&mut self, error: &io::Error) {
-        if self.breathless_until.is_none() {
+        // Once, until all who waited have been let in.
+        if !std::mem::replace(&mut self.is_breathless_said, true) {
             self.log.event(
                 Level::Error,
                 None,
