@@ -18,7 +18,6 @@ use super::peers;
 use super::refusal;
 use super::service::{Service, ServiceId};
 use super::sockets::{Held, Wish, remove_file};
-use super::terminal;
 use super::{Phase, Server};
 use crate::changes::{Changes, What, changes};
 use crate::console::answer::Applied;
@@ -59,14 +58,7 @@ impl Server {
                     self.log.event(Level::Info, None, change);
                 }
                 self.log.findings(&applied.warnings);
-                for difference in self.pending.differences() {
-                    let old = difference.old_origin.to_string();
-                    let text = format!(
-                        "restart required: {difference} (in force from {old}, waiting from {})",
-                        difference.new_origin
-                    );
-                    self.log.event(Level::Warning, None, &text);
-                }
+                self.say_pending();
             }
             Err(findings) => {
                 self.log.findings(findings);
@@ -107,13 +99,30 @@ impl Server {
         }
         let result =
             self.online.reload(None, "the start").and_then(|candidate| self.try_take_over(candidate));
-        if let Err(findings) = result {
-            self.log.findings(&findings);
-            self.log.event(
-                Level::Error,
-                None,
-                "the local changes can't be taken over: the server starts without them",
+        match result {
+            Ok(applied) => {
+                self.log.event(Level::Info, None, "the local changes are taken over");
+                self.log.findings(&applied.warnings);
+                self.say_pending();
+            }
+            Err(findings) => {
+                self.log.findings(&findings);
+                self.log.event(
+                    Level::Error,
+                    None,
+                    "the local changes can't be taken over: the server starts without them",
+                );
+            }
+        }
+    }
+
+    fn say_pending(&mut self) {
+        for difference in self.pending.differences() {
+            let text = format!(
+                "restart required: {difference} (in force from {}, waiting from {})",
+                difference.old_origin, difference.new_origin
             );
+            self.log.event(Level::Warning, None, &text);
         }
     }
 
@@ -171,7 +180,6 @@ impl Server {
                 Ok((policy, notes)) => {
                     policies.insert(service.name.clone(), policy);
                     findings.extend(notes);
-                    findings.extend(terminal::handed_to(service));
                 }
                 Err(found) => errors.extend(found),
             }
