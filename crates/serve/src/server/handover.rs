@@ -105,7 +105,9 @@ pub fn take(path: &Path, only_root: bool) -> Result<Option<(Vec<OwnedFd>, Predec
         let words = format!("the file belongs to user {owner}, and user {} (process {}) listens there", peer.uid, peer.pid);
         return Err(Box::new(no_sockets(path, &words)));
     }
-    let mut predecessor = Predecessor { socket, pid: peer.pid, uid: peer.uid, is_holder: only_root };
+    // A server listened while it was root, and that is what the kernel says of its socket; the file is that of its user.
+    let uid = if peer.uid == 0 { owner } else { peer.uid };
+    let mut predecessor = Predecessor { socket, pid: peer.pid, uid, is_holder: only_root };
     let sockets = predecessor.receive(path).map_err(|error| failed("receiving the sockets", &error))?;
     Ok(Some((sockets, predecessor)))
 }
