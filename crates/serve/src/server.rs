@@ -18,6 +18,7 @@ mod remnants;
 mod scope;
 mod service;
 mod sockets;
+mod terminal;
 mod token;
 
 pub use boot::{check_start, endpoint};

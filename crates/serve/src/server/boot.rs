@@ -26,7 +26,7 @@ use super::scope::{Scope, owner};
 use super::service::{Service, ServiceId, policy_of};
 use super::sockets::{From, Pool, Sockets, Wish};
 use super::token::Token;
-use super::{Phase, Server, Start, peers, refusal};
+use super::{Phase, Server, Start, peers, refusal, terminal};
 use crate::console::sessions::Sessions;
 use crate::log::{Level, Log};
 use crate::pending::Pending;
@@ -86,6 +86,7 @@ pub(super) fn boot(start: &Start<'_>, mut log: Log) -> Result<Server, Vec<Findin
             .map_err(machinery("epoll is not to be had"))?;
     }
     log.findings(&plan.findings);
+    log.findings(&plan.wanted.services.iter().filter_map(terminal::handed_to).collect::<Vec<_>>());
     log.findings(&pool.notes());
     if let Some(before) = &predecessor
         && before.uid != server_user

@@ -18,6 +18,7 @@ use super::peers;
 use super::refusal;
 use super::service::{Service, ServiceId};
 use super::sockets::{Held, Wish, remove_file};
+use super::terminal;
 use super::{Phase, Server};
 use crate::changes::{Changes, What, changes};
 use crate::console::answer::Applied;
@@ -180,6 +181,7 @@ impl Server {
                 Ok((policy, notes)) => {
                     policies.insert(service.name.clone(), policy);
                     findings.extend(notes);
+                    findings.extend(terminal::handed_to(service));
                 }
                 Err(found) => errors.extend(found),
             }
