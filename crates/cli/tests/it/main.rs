@@ -38,6 +38,7 @@ mod serve_console;
 mod serve_hostile;
 mod serve_killed;
 mod serve_life;
+mod serve_limits;
 mod serve_programs;
 mod serve_reload;
 mod serve_restart;
