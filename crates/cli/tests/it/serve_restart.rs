@@ -290,14 +290,14 @@ fn a_fresh_server_that_fails_after_it_took_the_sockets_gives_way_to_the_old_one(
     // A socket that can't be bound.
     node.file(
         "server.conf",
-        &with_new("/bin/cat").replace("Restart_Limit", "Listen \"192.0.2.7:81\" { } Restart_Limit"),
+        &with_new("/bin/sleep 1000000").replace("Restart_Limit", "Listen \"192.0.2.7:81\" { } Restart_Limit"),
     );
     let failed = replace();
     assert_eq!(failed.status, 125, "{failed:?}");
     assert!(failed.err.contains("192.0.2.7:81 can't be listened on"), "{failed:?}");
     until("the old one to notice", || server.log().matches("this server goes on").count() == 2);
     // A step down that the kernel refuses, after everything was bound.
-    node.file("server.conf", &with_new("/bin/cat"));
+    node.file("server.conf", &with_new("/bin/sleep 1000000"));
     crate::faults::compile("seccomp.c", &node.dir.join("seccomp"), &[]);
     let failed = done(node.command("./seccomp").args([
         "setresuid",
@@ -311,10 +311,12 @@ fn a_fresh_server_that_fails_after_it_took_the_sockets_gives_way_to_the_old_one(
     assert_eq!(failed.status, 125, "{failed:?}");
     assert!(failed.err.contains("setresuid answered EPERM"), "{failed:?}");
     // And one that is killed.
-    node.file("server.conf", &with_new("/bin/cat"));
+    node.file("server.conf", &with_new("/bin/sleep 1000000"));
     let mut killed =
         Server::spawn(&node, node.command(STEPDOWN).args(["serve", "--replace", "-c", "server.conf"]));
-    until("the sockets to be taken", || server.log().matches("has got the").count() == 4);
+    until("the sockets to be taken", || {
+        server.log().matches("has got the").count() == 4 && new_socket.exists()
+    });
     killed.signal("KILL");
     assert_eq!(killed.wait(), 128 + 9);
     until("the old one to notice", || server.log().matches("this server goes on").count() == 4);
