@@ -22,6 +22,9 @@ use std::collections::VecDeque;
 use stepdown_conf::{Cause, Config, Finding, Scope, Setting, nearest, quote, shown};
 use stepdown_security::options::{self, DEFAULT_IDENTITY, Key, OPTIONS, OptionSpec, SCOPE};
 
+/// The scopes of ours that always have an instance: what follows such a word is one, even where there is no such scope yet.
+pub(crate) const NAMED: [&str; 2] = ["Service", "Listen"];
+
 /// What words lead to.
 #[derive(Clone, Copy)]
 pub enum Found<'a> {

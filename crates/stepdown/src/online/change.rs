@@ -335,12 +335,14 @@ fn target(config: &Config, words: &[Word]) -> Result<Target, Box<Finding>> {
             .first()
             .copied()
             .or_else(|| config.scopes().find(|scope| scope.name().eq_ignore_ascii_case(&word.text)));
+        let known = console::NAMED.into_iter().find(|name| name.eq_ignore_ascii_case(&word.text));
         let is_named = match like {
             Some(like) => like.instance().is_some(),
             // Nothing is known of such a scope: what can't be a name is an instance.
-            None => rest.peek().is_some_and(|next| next.quoted || !is_name(&next.text)),
+            None if known.is_none() => rest.peek().is_some_and(|next| next.quoted || !is_name(&next.text)),
+            None => true,
         };
-        let name = like.map_or(word.text.as_str(), console::scope_name).to_owned();
+        let name = like.map(console::scope_name).or(known).unwrap_or(&word.text).to_owned();
         let instance = match (is_named, rest.peek()) {
             (true, Some(next)) => Some(next.text.clone()),
             (true, None) => return Err(console::which_instance(&name, &here)),
