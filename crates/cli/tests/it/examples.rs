@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::servers::{BIND, NONE};
-use crate::support::{Done, Node, STEPDOWN, done};
+use crate::serving::{Server, status_field};
+use crate::support::{Done, Node, STEPDOWN, done, have};
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
 
@@ -18,6 +20,9 @@ const FILES: [&str; 7] = [
     "mail.conf",
     "web.conf",
 ];
+
+/// What starts `stepdown serve`, and the service of its example.
+const SERVE: [&str; 5] = ["serve.Dockerfile", "serve.conf", "serve.py", "serve.s6", "stepdown.service"];
 
 /// Copies the examples into the node, where they belong to root.
 fn node() -> Option<Node> {
@@ -58,9 +63,11 @@ fn every_example_is_listed_and_run_here() {
         .filter(|name| !["README.md", "c", "python"].contains(&name.as_str()))
         .collect();
     names.sort();
-    assert_eq!(names, FILES);
+    let mut files = [&FILES[..], &SERVE].concat();
+    files.sort_unstable();
+    assert_eq!(names, files);
     let readme = fs::read_to_string(Path::new(DIRECTORY).join("README.md")).unwrap();
-    for name in FILES {
+    for name in files {
         assert!(readme.contains(&format!("]({name})")), "README.md says nothing of {name}");
     }
 }
@@ -119,4 +126,72 @@ fn the_chroot_example_sees_its_jail_alone() {
     let jail = node.sh("ls /srv/jail");
     assert_eq!(seen.out, jail.out);
     assert!(!seen.out.contains("tmp"), "the node's own root directory has a /tmp: {}", seen.out);
+}
+
+/// The example of `serve`, with directories of the node's own where it has those of the machine.
+#[test]
+fn the_serve_example_serves() {
+    let Some(node) = Node::new() else { return };
+    if !have("python3") || !have("curl") {
+        return;
+    }
+    for name in SERVE {
+        fs::copy(Path::new(DIRECTORY).join(name), node.dir.join(name)).unwrap();
+    }
+    node.sh("mount -t tmpfs -o mode=755 none /srv && mount -t tmpfs -o mode=755 none /run && mkdir /srv/web && cp serve.py /srv/web")
+        .ran();
+    let mut server = Server::spawn(&node, node.command(STEPDOWN).args(["serve", "-c", "serve.conf"]));
+    server.wait_for("serving as user 994");
+    assert_eq!(
+        node.sh("curl -s http://127.0.0.1/ && curl -s http://[::1]/").ran().out,
+        "served by user 994\n".repeat(2)
+    );
+    let pid = node.sh("\"$STEPDOWN\" console services --format json").ran().out.clone();
+    let pid: serde_json::Value = serde_json::from_str(&pid).unwrap();
+    let pid = pid["services"][0]["pids"][0].as_u64().unwrap() as u32;
+    assert_eq!(status_field(pid, "CapPrm"), "0000000000000000");
+    assert_eq!(status_field(server.pid(), "CapPrm"), "0000000000000400");
+    assert_eq!(
+        fs::read_to_string(format!("/proc/{}/root/run/stepdown/pid", server.pid())).unwrap(),
+        format!("{}\n", server.pid())
+    );
+    let (status, log) = server.stop();
+    assert!(status == 0 && log.contains("web: exited with status 0"), "{status} {log}");
+}
+
+/// What each of them starts is `stepdown serve`, in a form that whoever reads it understands.
+#[test]
+fn what_starts_serve_is_understood() {
+    let read = |name: &str| fs::read_to_string(Path::new(DIRECTORY).join(name)).unwrap();
+    let installed = "/usr/local/bin/stepdown";
+    assert!(read("serve.s6").contains(&format!("exec {installed} serve\n")));
+    let shell = done(Command::new("sh").arg("-n").arg(Path::new(DIRECTORY).join("serve.s6")));
+    shell.ran();
+    let image = read("serve.Dockerfile");
+    assert!(image.contains(&format!("ENTRYPOINT [\"{installed}\", \"serve\"]")));
+    for copied in image.lines().filter_map(|line| line.strip_prefix("COPY ")) {
+        let from = copied.split(' ').next().unwrap();
+        assert!(from == "stepdown" || SERVE.contains(&from), "{from} is no example");
+    }
+    let unit = read("stepdown.service");
+    for line in [
+        "ExecStart=/usr/local/bin/stepdown serve",
+        "ExecReload=/usr/local/bin/stepdown console config reload",
+        "Type=notify",
+    ] {
+        assert!(unit.lines().any(|there| there == line), "{line} is not in {unit}");
+    }
+    if !have("systemd-analyze") {
+        return;
+    }
+    let place = std::env::temp_dir().join(format!("stepdown-unit-{}", std::process::id()));
+    fs::create_dir(&place).unwrap();
+    let path = place.join("stepdown.service");
+    fs::write(&path, unit.replace(installed, STEPDOWN)).unwrap();
+    let verified = done(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path));
+    fs::write(&path, unit.replace(installed, STEPDOWN).replace("Type=notify", "Typ=notify")).unwrap();
+    let wrong = done(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path));
+    fs::remove_dir_all(&place).unwrap();
+    assert_eq!((verified.status, verified.err.as_str()), (0, ""), "{verified:?}");
+    assert!(wrong.err.contains("Typ"), "it finds what is wrong: {wrong:?}");
 }
