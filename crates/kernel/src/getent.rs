@@ -47,9 +47,7 @@ fn ask_child(database: &str, key: &str) -> Result<Option<String>, String> {
         .stderr(Stdio::null());
     // It loads what nsswitch.conf(5) names, and whoever its user is can look into it: nothing of this process is its business.
     sys::before_exec(&mut command, || sys::close_on_exec_range(3, u32::MAX));
-    let mut child = command
-        .spawn()
-        .map_err(|error| format!("{program}: {error}"))?;
+    let mut child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
     let answer = read_answer(&mut child);
     if answer.is_err() {
         let _ = child.kill();

@@ -150,11 +150,7 @@ pub fn bind(address: &Address, options: &Options) -> Result<OwnedFd, BindError> 
 ///
 /// # Errors
 /// See [`BindError`].
-pub fn settle(
-    socket: BorrowedFd<'_>,
-    address: &Address,
-    options: &Options,
-) -> Result<Settled, BindError> {
+pub fn settle(socket: BorrowedFd<'_>, address: &Address, options: &Options) -> Result<Settled, BindError> {
     match address {
         Address::Unix(path) => unix::settle(path, socket, options),
         _ => Ok(Settled::Kept),

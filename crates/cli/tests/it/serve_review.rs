@@ -151,7 +151,10 @@ fn a_restart_asks_the_server_that_is_meant_and_no_other() {
     let refused = done(node.command(STEPDOWN).args(["restart", "-c", "server.conf", "--timeout", "2"]));
     assert!(refused.status == 1 && refused.err.contains("could not be taken over"), "{refused:?}");
     // The same by a directory on the way, where root asks for a path of ecuser's making.
-    let led = text.replace(&console.display().to_string(), &format!("{}/there/console", console.parent().unwrap().display()));
+    let led = text.replace(
+        &console.display().to_string(),
+        &format!("{}/there/console", console.parent().unwrap().display()),
+    );
     node.file("led.conf", &led);
     let refused = done(node.command(STEPDOWN).args(["restart", "-c", "led.conf", "--timeout", "2"]));
     assert!(refused.status == 1, "{refused:?}");
@@ -183,7 +186,8 @@ fn a_socket_of_another_network_is_not_taken() {
     );
     let mut giver = node.command("python3").args(["-c", &giver]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(giver.stdout.take().unwrap()), &mut line).unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(giver.stdout.take().unwrap()), &mut line)
+        .unwrap();
     assert_eq!(line, "ready\n");
     let text = head(&node) + &sleeper("web", "Listen \"0.0.0.0:80\" { }");
     node.file("server.conf", &text);

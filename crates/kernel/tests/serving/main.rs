@@ -24,7 +24,8 @@ fn main() {
         return roles::play(role.to_str().unwrap());
     }
     let cases: Vec<(&str, fn())> =
-        [start::CASES, sockets::CASES, messages::CASES, replacing::CASES, trust::CASES, warden::CASES].concat();
+        [start::CASES, sockets::CASES, messages::CASES, replacing::CASES, trust::CASES, warden::CASES]
+            .concat();
     if let Ok(case) = std::env::var(CASE) {
         return cases.iter().find(|(name, _)| *name == case).expect("one of the cases").1();
     }

@@ -348,7 +348,8 @@ mod tests {
     fn the_page_has_the_table() {
         let page = include_str!("../../../../docs/console.md");
         let start = page.find("| command |").expect("it has a table");
-        let table: Vec<&str> = page[start..].lines().take_while(|line| line.starts_with('|')).skip(2).collect();
+        let table: Vec<&str> =
+            page[start..].lines().take_while(|line| line.starts_with('|')).skip(2).collect();
         let row = |spec: &Spec| {
             let mark = if spec.needs == Rights::Change { "* " } else { "" };
             let synopsis = format!("{} {}", spec.name, spec.arguments);

@@ -96,7 +96,14 @@ impl<T: Default + fmt::Debug> Sessions<T> {
     /// No sessions yet.
     #[must_use]
     pub fn new(settings: Settings) -> Sessions<T> {
-        Sessions { settings, sessions: BTreeMap::new(), turns: VecDeque::new(), last: None, changes: Vec::new(), next: 0 }
+        Sessions {
+            settings,
+            sessions: BTreeMap::new(),
+            turns: VecDeque::new(),
+            last: None,
+            changes: Vec::new(),
+            next: 0,
+        }
     }
 
     /// Has other settings from now on. Sessions beyond the new limit stay; a new timeout holds from the next request on.

@@ -102,7 +102,10 @@ pub fn take(path: &Path, only_root: bool) -> Result<Option<(Vec<OwnedFd>, Predec
     }
     if peer.uid != 0 && peer.uid != owner {
         // A file of one user behind which another listens is no console of a server that stepped down.
-        let words = format!("the file belongs to user {owner}, and user {} (process {}) listens there", peer.uid, peer.pid);
+        let words = format!(
+            "the file belongs to user {owner}, and user {} (process {}) listens there",
+            peer.uid, peer.pid
+        );
         return Err(Box::new(no_sockets(path, &words)));
     }
     // A server listened while it was root, and that is what the kernel says of its socket; the file is that of its user.

@@ -33,14 +33,12 @@ pub(super) fn settings(console: Option<&Console>, own: u32) -> Result<Settings, 
         members
     };
     let authority = match console {
-        Some(console) => {
-            Authority {
-                own,
-                own_rights: console.own_user,
-                operators: members(&console.operators),
-                observers: members(&console.observers),
-            }
-        }
+        Some(console) => Authority {
+            own,
+            own_rights: console.own_user,
+            operators: members(&console.operators),
+            observers: members(&console.observers),
+        },
         None => Authority { own, ..Authority::default() },
     };
     if !findings.is_empty() {

@@ -231,7 +231,11 @@ fn who_may_only_look_changes_nothing() {
             let answered = answer(&mut server, &mut draft, &asker(rights), &line);
             let refused = matches!(&answered, Answer::Reply(reply) if reply.text.contains(" may not `"));
             assert_eq!(refused, rights < spec.needs, "{line} {rights:?}");
-            assert_eq!(matches!(answered, Answer::Handover(_)), spec.hidden && rights == Rights::Root, "{line}");
+            assert_eq!(
+                matches!(answered, Answer::Handover(_)),
+                spec.hidden && rights == Rights::Root,
+                "{line}"
+            );
         }
         if spec.needs == Rights::Look {
             assert_eq!(
