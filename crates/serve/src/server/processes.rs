@@ -59,9 +59,9 @@ impl Processes {
         self.list.values().filter(|process| process.service == service).map(|process| process.pid).collect()
     }
 
-    /// Whether a process was given that socket, and may have it still.
+    /// Whether a process was given that socket, and may have it still. One that has not executed its program yet has all.
     pub(super) fn have(&self, key: &SocketKey) -> bool {
-        self.list.values().any(|process| process.given.contains(key))
+        self.list.values().any(|process| process.report.is_some() || process.given.contains(key))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -234,7 +234,9 @@ impl Server {
         };
         let _ = self.events.remove(pipe.as_fd());
         process.report = None;
-        let (id, instance, now) = (process.service, process.instance, self.now());
+        let (id, instance) = (process.service, process.instance);
+        self.sockets.close_lingering(|key| self.processes.have(key));
+        let now = self.now();
         let Some(service) = self.services.get_mut(&id) else { return };
         let actions = match said {
             Report::Failed(words) => service.not_executed(instance, &words, now),
