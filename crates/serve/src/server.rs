@@ -80,6 +80,8 @@ pub(crate) struct Server {
     receiver: Receiver,
     /// Who started this process, if that wants to know.
     manager: Option<Notifier>,
+    /// Whether it has been said that it does not hear.
+    manager_is_deaf: bool,
     warden: Option<Warden>,
     /// What services read from.
     null: OwnedFd,

@@ -57,13 +57,20 @@ pub(super) fn boot(start: &Start<'_>, mut log: Log) -> Result<Server, Vec<Findin
     let settings = peers::settings(plan.wanted.console.as_ref(), plan.ready.policy.user.value.id)?;
     let pidfile = pid_file(&plan.wanted, &plan.ready.policy, files)?;
     let mut sockets = Sockets::default();
-    let made = sockets.make(&Wish::all(&plan.wanted, owner(&plan.ready.policy)), &mut pool)?;
+    let made = match sockets.make(&Wish::all(&plan.wanted, owner(&plan.ready.policy)), &mut pool) {
+        Ok(made) => made,
+        Err(findings) => {
+            give_back(pidfile, predecessor.as_ref());
+            return Err(findings);
+        }
+    };
     sockets.insert(made);
     let grounds = Grounds::of(&plan.ready);
     let proof = match transition::apply(&plan.ready) {
         Ok(proof) => proof,
         Err(finding) => {
             sockets.remove_own_files();
+            give_back(pidfile, predecessor.as_ref());
             return Err(vec![*finding]);
         }
     };
@@ -115,6 +122,7 @@ pub(super) fn boot(start: &Start<'_>, mut log: Log) -> Result<Server, Vec<Findin
         signals,
         receiver,
         manager,
+        manager_is_deaf: false,
         warden: None,
         null,
         clock: Instant::now(),
@@ -261,6 +269,13 @@ fn before_this(
         Some((descriptors, predecessor)) => (pool.add(descriptors, From::Predecessor), Some(predecessor)),
         None => (Vec::new(), None),
     })
+}
+
+/// Leaves no pid file of a server that does not start, unless it is that of the server before it, which may go on.
+fn give_back(pidfile: Option<Pidfile>, predecessor: Option<&Predecessor>) {
+    if let (Some(pidfile), None) = (pidfile, predecessor) {
+        pidfile.remove();
+    }
 }
 
 /// The pid file: taken over from the server before this one, or locked.

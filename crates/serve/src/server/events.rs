@@ -194,9 +194,13 @@ impl Server {
     }
 
     pub(super) fn tell_manager(&mut self, words: &str) {
-        if let Some(manager) = &self.manager
-            && let Err(error) = manager.send(words)
-        {
+        let Some(manager) = &self.manager else { return };
+        let Err(error) = manager.send(words) else {
+            self.manager_is_deaf = false;
+            return;
+        };
+        // Once, and not with every sign of life.
+        if !std::mem::replace(&mut self.manager_is_deaf, true) {
             let text = format!("the service manager could not be told `{words}`: {error}");
             self.log.event(Level::Warning, None, &text.replace('\n', " "));
         }
