@@ -1,4 +1,4 @@
-//! `stepdown check`: whether `run` would start.
+//! `stepdown check`: whether `run` would start, or `serve`.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -8,6 +8,9 @@ use stepdown::conf::Finding;
 use stepdown::error::no_program;
 use stepdown::prepare::{End, Refusal, prepare};
 use stepdown::source;
+use stepdown_kernel::{host, trust};
+use stepdown_serve::server::check_start;
+use stepdown_serve::wanted;
 
 use crate::arguments::{Arguments, Format, UsageError};
 use crate::flags::Name;
@@ -52,13 +55,26 @@ fn findings(arguments: &Arguments) -> Vec<Finding> {
         Ok(config) => config,
         Err(findings) => return findings,
     };
+    let addressed = wanted::is_addressed(&config);
+    // Nobody else can be told what a server that starts as root would find.
+    if addressed && arguments.operands.is_empty() && trust::is_privileged() {
+        return match check_start(&config) {
+            Ok(findings) | Err(findings) => findings,
+        };
+    }
     let end = match arguments.operands.first() {
         Some(name) => End::Execute(name.as_bytes()),
         None => End::ExecuteSomething,
     };
-    match prepare(&config, end, &[]) {
+    let mut findings = match prepare(&config, end, &[]) {
         Ok(ready) => ready.findings,
         Err(Refusal::Findings(findings)) => findings,
         Err(Refusal::Program(error)) => vec![no_program(&error)],
+    };
+    if addressed {
+        findings.extend(match wanted::read(&config, host::capability_count()) {
+            Ok((_, findings)) | Err(findings) => findings,
+        });
     }
+    findings
 }

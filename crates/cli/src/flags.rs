@@ -127,11 +127,12 @@ pub(crate) const COMMANDS: &[Command] = &[
         key: Key::Check,
         name: "check",
         operands: "[[--] PROGRAM] | --syntax FILE...",
-        summary: "say whether `run` would start, and everything that is wrong if not",
+        summary: "say whether `run` or `serve` would start, and everything that is wrong if not",
         description: &[
             "Everything that `run` looks at before it changes anything is looked at, by the user and on the host that the \
              command runs on; what this host causes is told apart from what the text says. With PROGRAM, its file is \
-             looked at too.",
+             looked at too. A file with a scope of `serve` and no PROGRAM is looked at as `serve` would, with the program of \
+             each service; nothing is bound.",
             "With --syntax only the form of the files is looked at: names mean nothing, inclusions are not followed, and no \
              privilege is needed.",
         ],

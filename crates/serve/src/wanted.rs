@@ -150,6 +150,13 @@ pub enum Output {
     Direct,
 }
 
+/// Whether a configuration says anything to a server: whether it has a scope of its.
+#[must_use]
+pub fn is_addressed(config: &Config) -> bool {
+    let ours = |name: &str| ["service", "control_listener"].iter().any(|own| name.eq_ignore_ascii_case(own));
+    config.root().scopes().any(|scope| ours(scope.name()))
+}
+
 /// Reads what a configuration asks for. `capability_count` is how many capabilities the kernel knows, which the meaning
 /// of `all` in capability text depends on.
 ///

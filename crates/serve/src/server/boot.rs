@@ -214,6 +214,9 @@ fn look(config: &Config) -> Result<Plan, Vec<Finding>> {
         match look_at_service(&grounds, &ready.policy, service, Some(&ready)) {
             Ok((policy, notes)) => {
                 policies.push(policy);
+                // What is so for the server is so for all of them, and said already.
+                let said = |note: &Finding| findings.iter().any(|one: &Finding| one.message == note.message);
+                let notes: Vec<Finding> = notes.into_iter().filter(|note| !said(note)).collect();
                 findings.extend(notes);
             }
             Err(found) => errors.extend(found),
