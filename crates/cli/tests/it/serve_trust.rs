@@ -152,3 +152,19 @@ fn after_a_restart_the_files_of_sockets_are_as_the_configuration_says() {
     drop(fourth);
     assert!(Command::new("test").arg("-S").arg(&socket).status().unwrap().success(), "it is the manager's");
 }
+
+#[test]
+fn after_a_change_of_user_a_cold_start_says_whose_the_directory_is_to_be() {
+    let Some(node) = Node::new() else { return };
+    let console = console_path(&node);
+    let text = format!(
+        "Security {{ user = other  group = other }}\nControl_Listener {{ Listen \"{}\" {{ }} }}\n{}",
+        console.display(),
+        sleeper("web", "")
+    );
+    let log = refused(&node, &text);
+    let directory = console.parent().unwrap().display();
+    assert!(log.contains(&format!("chown {OTHER} {directory} && chmod go-w {directory}")), "{log}");
+    node.sh(&format!("chown {OTHER} {directory}")).ran();
+    assert_eq!(Server::start(&node, &text).stop().0, 0);
+}

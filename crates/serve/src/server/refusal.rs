@@ -28,7 +28,7 @@ pub(super) fn not_bound(wish: &Wish, error: &BindError) -> Finding {
             .hint("choose another path, or remove it"),
         BindError::Untrusted(untrusted) => finding
             .because("the directory of a socket may be the user's own, and everything above it has to be root's alone: whoever can change the way decides what root changes at its end")
-            .hint(to_root(untrusted)),
+            .hint(to_owner(wish, untrusted)),
         BindError::System("bind", Errno::ACCES) => match privileged_port(wish) {
             Some((port, first)) => finding
                 .because(format!(
@@ -143,6 +143,17 @@ const MFILE: i32 = 24;
 const NFILE: i32 = 23;
 const ADDRINUSE: i32 = 98;
 const ADDRNOTAVAIL: i32 = 99;
+
+/// The directory of the socket itself is to be the user's, as after a change of `User`; what is above it, root's.
+fn to_owner(wish: &Wish, untrusted: &Untrusted) -> String {
+    let is_last = Path::new(&wish.written).parent() == Some(untrusted.what.as_path());
+    match wish.options.owner {
+        Some((user, _)) if is_last => {
+            format!("chown {user} {0} && chmod go-w {0}", shell_word(&untrusted.what.to_string_lossy()))
+        }
+        _ => to_root(untrusted),
+    }
+}
 
 fn to_root(untrusted: &Untrusted) -> String {
     let what = untrusted.what.to_string_lossy();
