@@ -134,12 +134,13 @@ impl Receiver {
     }
 
     /// The next messages, as many as are there and [`BATCH`] at most: somebody who sends without end is left for now, and what
-    /// is left is said again by epoll(7). Messages that are too long, come without a sender, or from one that `is_heard` does not
-    /// want by its process and user, are passed over unread; descriptors sent along are closed.
+    /// is left is said again by epoll(7). Messages that are too long, come without a sender, or from one that is nobody's to `whose` by
+    /// its process and user, are passed over unread. Descriptors sent along are closed, but not before `whose` has
+    /// answered: a sender that waits for that, as systemd-notify(1) does with `BARRIER=1`, is a process until then.
     ///
     /// # Errors
     /// What recvmsg(2) answered.
-    pub fn receive(&self, mut is_heard: impl FnMut(u32, u32) -> bool) -> io::Result<Vec<Message>> {
+    pub fn receive<T>(&self, mut whose: impl FnMut(u32, u32) -> Option<T>) -> io::Result<Vec<(T, Message)>> {
         let mut bytes = [0; MESSAGE_LIMIT];
         let mut messages = Vec::new();
         for _ in 0..BATCH {
@@ -153,9 +154,10 @@ impl Receiver {
             };
             let sender = message.sender.filter(|&(pid, ..)| pid > 0 && !message.text_cut);
             let sender = sender.map(|(pid, uid, _)| (pid.unsigned_abs(), uid));
-            if let Some((pid, uid)) = sender.filter(|&(pid, uid)| is_heard(pid, uid)) {
+            let Some((pid, uid)) = sender else { continue };
+            if let Some(owner) = whose(pid, uid) {
                 let text = String::from_utf8_lossy(&bytes[..message.length]).into_owned();
-                messages.push(Message { pid, uid, text });
+                messages.push((owner, Message { pid, uid, text }));
             }
         }
         Ok(messages)

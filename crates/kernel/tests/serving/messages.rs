@@ -147,9 +147,9 @@ fn events() {
 fn heard(receiver: &Receiver) -> Vec<Message> {
     let mut all = Vec::new();
     loop {
-        match receiver.receive(|_, _| true).unwrap() {
+        match receiver.receive(|_, _| Some(())).unwrap() {
             messages if messages.is_empty() => return all,
-            messages => all.extend(messages),
+            messages => all.extend(messages.into_iter().map(|(_, message)| message)),
         }
     }
 }
@@ -183,6 +183,17 @@ fn notify() {
     send_descriptors(sender.as_fd(), b"FDSTORE=1", &[sender.as_fd(); 9]).unwrap();
     assert_eq!(heard(&receiver)[0].text, "FDSTORE=1");
     assert_eq!(open_descriptors(), before + 1, "only the sender's socket is new");
+    // Who waits for the end of what it has sent along is there as long as it is asked whose it is.
+    let (mut end, other) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&end, true).unwrap();
+    send_descriptors(sender.as_fd(), b"BARRIER=1", &[other.as_fd()]).unwrap();
+    drop(other);
+    let mut state = || std::io::Read::read(&mut end, &mut [0]).map_err(|error| error.kind());
+    let mut while_asked = None;
+    let barrier = receiver.receive(|_, _| while_asked.insert(state()).is_err().then_some("it"));
+    assert_eq!(barrier.unwrap().len(), 1);
+    assert_eq!(while_asked, Some(Err(std::io::ErrorKind::WouldBlock)));
+    assert_eq!(state(), Ok(0), "and then it is closed");
     send_descriptors(sender.as_fd(), &[b'A', 0xff], &[]).unwrap();
     assert_eq!(heard(&receiver)[0].text, "A\u{fffd}");
     // Somebody who is not wanted sends on and on: no more than so many are looked at, and what a service says comes through.
@@ -192,7 +203,7 @@ fn notify() {
         asked += 1;
         assert_eq!((pid, uid), (std::process::id(), 0));
         notifier.send("FLOOD=1").unwrap();
-        false
+        None::<()>
     });
     assert_eq!((messages.unwrap(), asked), (Vec::new(), BATCH));
     assert_eq!(heard(&receiver).len(), 1, "what is left is still there");

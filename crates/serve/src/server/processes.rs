@@ -316,21 +316,21 @@ impl Server {
         // Which user a process can be that a service starts: the scope's, unless it can become another.
         let own = self.scope.owner().0;
         let others = self.scope.policy.retained().permitted.contains(Capability::SETUID);
-        let known = |pid: &u32| self.processes.by_pid.contains_key(pid);
-        let is_heard = |pid: u32, uid: u32| known(&pid) || uid == own || uid == 0 || others;
-        let messages = match self.receiver.receive(is_heard) {
+        let known = |pid: &u32| self.processes.by_pid.get(pid).copied();
+        // It counts if the sender belongs to a service's session; that is asked while the sender is there still.
+        let whose = |pid: u32, uid: u32| {
+            let is_heard = uid == own || uid == 0 || others;
+            let session = || if is_heard { reap::session_of(pid) } else { None };
+            known(&pid).or_else(|| session().as_ref().and_then(known))
+        };
+        let messages = match self.receiver.receive(whose) {
             Ok(messages) => messages,
             Err(error) => {
                 self.log.event(Level::Warning, None, &format!("what a service said was lost: {error}"));
                 return;
             }
         };
-        for message in messages {
-            // It counts if the sender belongs to a service's session.
-            let known = |pid: &u32| self.processes.by_pid.get(pid).copied();
-            let number =
-                known(&message.pid).or_else(|| reap::session_of(message.pid).as_ref().and_then(known));
-            let Some(number) = number else { continue };
+        for (number, message) in messages {
             let Some(process) = self.processes.list.get(&number) else { continue };
             let (id, instance) = (process.service, process.instance);
             // What it said comes after its being executed, whichever is noticed first.
