@@ -185,8 +185,9 @@ fn a_process_that_is_not_there_or_is_hidden_says_so() {
 #[test]
 fn one_that_ended_but_was_not_waited_for_is_shown_as_such() {
     let Some(node) = Node::new() else { return };
-    let done = node.sh("sh -c 'sh -c \"exit 0\" & echo $! >child; exec sleep 60' & P=$!; \
-                        while [ \"$(cat /proc/$P/comm)\" != sleep ]; do sleep 0.02; done; C=$(cat child); \
+    // It ends when it is told to, after its parent has become a program that waits for nobody: a shell would.
+    let done = node.sh("sh -c 'sh -c \"while [ ! -e go ]; do sleep 0.02; done\" & echo $! >child; exec sleep 60' & P=$!; \
+                        while [ \"$(cat /proc/$P/comm)\" != sleep ]; do sleep 0.02; done; C=$(cat child); touch go; \
                         while ! grep -q '^State:.Z' /proc/$C/status; do sleep 0.02; done; $STEPDOWN status $C; s=$?; kill $P; exit $s");
     assert!(done.ran().out.contains("ended and not yet waited for"), "{done:?}");
     assert!(row(&done, "root directory").starts_with("none"), "{done:?}");
