@@ -20,6 +20,7 @@ mod service;
 mod sockets;
 mod terminal;
 mod token;
+mod wish;
 
 pub use boot::{check_start, endpoint};
 pub use handover::{Holder, Predecessor, meeting_point, take};
@@ -44,6 +45,7 @@ use crate::log::{Log, Printer};
 use crate::pending::Pending;
 use crate::wanted::Wanted;
 use processes::Processes;
+use remnants::Remnants;
 use scope::Scope;
 use service::{Service, ServiceId};
 use sockets::Sockets;
@@ -106,6 +108,8 @@ pub(crate) struct Server {
     services: BTreeMap<ServiceId, Service>,
     next_service: u64,
     processes: Processes,
+    /// What services left behind when they ended.
+    remnants: Remnants,
     sessions: Sessions<Option<Draft>>,
     pidfile: Option<Pidfile>,
     /// Where it is written which.

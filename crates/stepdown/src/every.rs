@@ -2,40 +2,9 @@
 //!
 //! The work is `stepdown_kernel::threads`'. Not for: a process of one thread, see [`crate::transition`].
 
-use std::os::fd::AsFd;
-use std::time::Duration;
-
 use stepdown_conf::{Cause, Finding};
 use stepdown_kernel::observe::Status;
-use stepdown_kernel::threads::{self, Around, Refused, SIGNAL};
-
-use crate::prepare::Ready;
-use crate::transition::Proof;
-
-/// Takes all threads through the plan.
-///
-/// # Errors
-/// Why it was not begun; nothing has changed.
-pub(crate) fn apply(ready: &Ready, own: &[i32], limit: Duration) -> Result<Proof, Box<Finding>> {
-    let plan = &ready.plan;
-    let around = Around {
-        witness: &ready.witness,
-        root: ready.root.as_ref().map(AsFd::as_fd),
-        own_descriptors: own,
-        leave_keyring: plan.start.uid.real != plan.end.uid.real,
-        limit,
-        prove: true,
-    };
-    match threads::take_all(plan, &around) {
-        Ok(threads) => Ok(Proof {
-            state: plan.end.clone(),
-            threads,
-            descriptors: Vec::new(),
-            attempts: plan.attempts.clone(),
-        }),
-        Err(refused) => Err(Box::new(words(&refused))),
-    }
-}
+use stepdown_kernel::threads::{self, Refused, SIGNAL};
 
 /// The refusal of a process that would execute a program, with several threads.
 pub(crate) fn several(threads: usize) -> Box<Finding> {
@@ -80,7 +49,7 @@ fn differs(thread: &str) -> Finding {
 }
 
 /// Why nothing was begun.
-fn words(refused: &Refused) -> Finding {
+pub(crate) fn words(refused: &Refused) -> Finding {
     let host = |code, message: String| Finding::error(code, Cause::Host, message);
     match refused {
         Refused::SignalTaken => host("signal-taken", format!("signal {SIGNAL} is used by somebody else"))

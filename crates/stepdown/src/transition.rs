@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use stepdown_conf::{Cause, Finding};
 use stepdown_kernel::observe::{Status, Witness};
+use stepdown_kernel::threads::Around;
 use stepdown_kernel::{descriptors, host, observe, perform, threads};
 use stepdown_security::credentials::{Credentials, Difference, differences};
 use stepdown_security::errno::Errno;
@@ -63,11 +64,36 @@ pub(crate) fn apply_within(ready: &Ready, limit: Duration) -> Result<Proof, Fail
         let threads = ready.witness.thread_count();
         let threads = threads.map_err(|error| Failure { finding: unreadable(&error), unchanged: true })?;
         if threads > 1 {
-            return every::apply(ready, &transition.own_descriptors(), limit)
+            return apply_to_all(ready, &transition.own_descriptors(), limit)
                 .map_err(|finding| Failure { finding, unchanged: true });
         }
     }
     transition.apply().map_err(|finding| Failure { finding, unchanged: false })
+}
+
+/// Takes all threads through the plan.
+///
+/// # Errors
+/// Why it was not begun; nothing has changed.
+fn apply_to_all(ready: &Ready, own: &[i32], limit: Duration) -> Result<Proof, Box<Finding>> {
+    let plan = &ready.plan;
+    let around = Around {
+        witness: &ready.witness,
+        root: ready.root.as_ref().map(AsFd::as_fd),
+        own_descriptors: own,
+        leave_keyring: plan.start.uid.real != plan.end.uid.real,
+        limit,
+        prove: true,
+    };
+    match threads::take_all(plan, &around) {
+        Ok(threads) => Ok(Proof {
+            state: plan.end.clone(),
+            threads,
+            descriptors: Vec::new(),
+            attempts: plan.attempts.clone(),
+        }),
+        Err(refused) => Err(Box::new(every::words(&refused))),
+    }
 }
 
 /// What a transition needs, whoever it is that is changed: this process, or a child of it between fork and exec.

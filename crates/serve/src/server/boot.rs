@@ -24,8 +24,9 @@ use super::handover::{self, Predecessor};
 use super::processes::Processes;
 use super::scope::{Scope, owner};
 use super::service::{Service, ServiceId, policy_of};
-use super::sockets::{From, Pool, Sockets, Wish};
+use super::sockets::{From, Pool, Sockets};
 use super::token::Token;
+use super::wish::Wish;
 use super::{Phase, Server, Start, peers, refusal, terminal};
 use crate::console::sessions::Sessions;
 use crate::log::{Level, Log};
@@ -142,6 +143,7 @@ pub(super) fn boot(start: &Start<'_>, mut log: Log) -> Result<Server, Vec<Findin
         is_breathless_said: false,
         services,
         processes: Processes::default(),
+        remnants: super::Remnants::default(),
         sessions: Sessions::new(settings),
         pidfile,
         taker: None,

@@ -55,7 +55,7 @@ impl Server {
                         let _ = warden.watch(session, service.wanted.graceful_timeout);
                     }
                 }
-                self.processes.remnants.tell(&warden, self.now());
+                self.remnants.tell(&warden, self.now());
                 self.warden = Some(warden);
             }
             Err(error) => {
@@ -158,9 +158,7 @@ impl Server {
             return Some(Duration::ZERO);
         }
         let services = self.services.values().filter_map(super::Service::deadline);
-        let own = [self.processes.remnants.deadline(), self.breathless_until, self.watchdog_at]
-            .into_iter()
-            .flatten();
+        let own = [self.remnants.deadline(), self.breathless_until, self.watchdog_at].into_iter().flatten();
         let next = services.chain(own).min().map(Duration::from_millis);
         let next = [next, self.sessions.deadline()].into_iter().flatten().min()?;
         Some(next.saturating_sub(self.clock.elapsed()))
@@ -184,7 +182,7 @@ impl Server {
                 }
             }
             Phase::Stopping => {
-                if self.services.is_empty() && self.processes.is_empty() {
+                if self.services.is_empty() && self.processes.is_empty() && !self.remnants.are_waited_for() {
                     self.phase = Phase::Ended;
                 }
             }

@@ -15,7 +15,6 @@ use stepdown_kernel::{output, reap, signals};
 use stepdown_security::capability::Capability;
 
 use super::accepting::Whose;
-use super::remnants::Remnants;
 use super::service::ServiceId;
 use super::token::Token;
 use super::{Phase, Server};
@@ -30,7 +29,6 @@ pub(super) struct Processes {
     list: BTreeMap<u64, Process>,
     by_pid: BTreeMap<u32, u64>,
     outputs: BTreeMap<u64, OutputPipe>,
-    pub(super) remnants: Remnants,
     next: u64,
 }
 
@@ -65,7 +63,7 @@ impl Processes {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.list.is_empty() && !self.remnants.are_waited_for()
+        self.list.is_empty()
     }
 
     /// The session of each process, and whose it is.

@@ -11,7 +11,7 @@ use stepdown_security::capability::Capability;
 use stepdown_security::errno::Errno;
 use stepdown_security::policy::Sourced;
 
-use super::sockets::Wish;
+use super::wish::Wish;
 
 /// A listener that can't be had.
 pub(super) fn not_bound(wish: &Wish, error: &BindError) -> Finding {

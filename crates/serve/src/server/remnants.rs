@@ -82,7 +82,7 @@ impl Server {
     pub(super) fn leave_nobody(&mut self, session: u32, kill_at: Millis) {
         let mut remnant = Remnant { session, kill_at: Some(kill_at), told: Vec::new() };
         if remnant.signal(&self.processes, signals::TERM, true) {
-            self.processes.remnants.sessions.push(remnant);
+            self.remnants.sessions.push(remnant);
         } else {
             self.forget(session);
         }
@@ -90,7 +90,7 @@ impl Server {
 
     /// Somebody who was left behind has ended, and may have been the last, or have left others behind in turn.
     pub(super) fn look_at_remnants(&mut self) {
-        let mut sessions = std::mem::take(&mut self.processes.remnants.sessions);
+        let mut sessions = std::mem::take(&mut self.remnants.sessions);
         sessions.retain_mut(|remnant| {
             let signal = if remnant.kill_at.is_some() { signals::TERM } else { signals::KILL };
             let anybody = remnant.signal(&self.processes, signal, remnant.kill_at.is_none());
@@ -99,16 +99,16 @@ impl Server {
             }
             anybody
         });
-        self.processes.remnants.sessions = sessions;
+        self.remnants.sessions = sessions;
         self.state_changed = true;
     }
 
     /// Kills those whose time is over.
     pub(super) fn end_remnants(&mut self, now: Millis) {
-        if self.processes.remnants.deadline().is_none_or(|deadline| deadline > now) {
+        if self.remnants.deadline().is_none_or(|deadline| deadline > now) {
             return;
         }
-        for remnant in &mut self.processes.remnants.sessions {
+        for remnant in &mut self.remnants.sessions {
             if remnant.kill_at.is_some_and(|at| at <= now) {
                 remnant.kill_at = None;
             }
