@@ -316,7 +316,7 @@ fn what_is_installed_is_found_by_pkg_config_and_serves_on_port_80() {
              {server} server.conf 1 >said 2>&1 & pid=$!
              until grep -q serving said || ! kill -0 $pid; do sleep 0.05; done
              cat said; grep -e Uid -e CapPrm /proc/$pid/status
-             curl -s --http0.9 http://127.0.0.1/ || kill $pid; wait $pid && echo ended well"
+             curl -s --http0.9 --max-time 60 http://127.0.0.1/ | grep . || kill $pid; wait $pid && echo ended well"
         );
         let served = node.sh(&script);
         let expected = "serving as user 994\nUid:\t994\t994\t994\t994\nCapPrm:\t0000000000000400\n\

@@ -124,7 +124,9 @@ fn nothing_else_is_open_in_a_service_and_nothing_of_the_manager_s_in_its_environ
     assert_eq!(descriptors(listens).len(), 4, "{:?}", descriptors(listens));
     // Signals that the server blocks or ignores are its own affair.
     for field in ["SigBlk", "SigIgn", "SigCgt"] {
-        assert_eq!(status_field(silent, field), "0000000000000000", "{field}");
+        // 32 and 33 are the C library's own: its posix_spawn leaves them ignored in what the test itself starts.
+        let set = u64::from_str_radix(&status_field(silent, field), 16).unwrap() & !(0b11 << 31);
+        assert_eq!(set, 0, "{field}");
     }
     assert_eq!(fs::read_link(format!("/proc/{silent}/cwd")).unwrap().to_str(), Some("/"));
 }
