@@ -128,8 +128,10 @@ fn when_both_are_killed_at_once_those_that_listen_to_sigterm_end() {
 fn children_without_their_service_follow_the_server_too() {
     let Some(node) = Node::new() else { return };
     let file = run_dir(&node).join("pids");
+    // It ends only when its child is deaf to SIGTERM.
     let text = format!(
-        "sh -c 'trap \"\" TERM; while :; do sleep 0.05; done' & echo $! >>{0}\nexit 0\n",
+        "sh -c 'trap \"\" TERM; echo $$ >>{0}; while :; do sleep 0.05; done' &\n\
+         until [ -s {0} ]; do sleep 0.05; done\nexit 0\n",
         file.display()
     );
     let script = node.file("leaves.sh", &text).display().to_string();

@@ -142,7 +142,10 @@ fn with_chroot_the_services_live_in_the_jail() {
         "Listen \"127.0.0.1:81\" { }  Directory = \"/run\"  Ready_After = 0.1  Capabilities = \"\"",
     );
     // The child that ignores SIGTERM shows that what is left behind is found without /proc, too.
-    let child = "(trap '' TERM; while :; do /bin/busybox sleep 1; done) & echo $! >>/run/pids; exec /bin/busybox sleep 1000000";
+    let child = "/bin/busybox sh -c 'trap \"\" TERM; echo $$ >>/run/pids; while :; do /bin/busybox sleep 1; done' &\n\
+                 exec /bin/busybox sleep 1000000\n";
+    // What a shell gives its children to read.
+    node.file("jail/dev/null", "");
     node.file("jail/child.sh", child);
     let parent = service(
         "parent",
