@@ -182,7 +182,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         form: Form::Word(&["prefix", "direct"]),
         default: Default::Value("prefix"),
         summary: "its output: line by line behind its name, or straight through",
-        help: "Both go to the server's standard error. With Accept, standard output is the connection. With direct, a terminal that the server was started on is the service's too, and it can read what is typed there: there is a warning.",
+        help: "With prefix, lines go to the server's standard error; with direct, the service has the server's own standard output and error. With Accept, standard output is the connection. With direct, a terminal that the server was started on is the service's too, and it can read what is typed there: there is a warning.",
     },
     OptionSpec {
         within: Within::Service,
