@@ -179,8 +179,8 @@ fn a_socket_of_another_network_is_not_taken() {
          print('ready', flush=True)\n\
          client, _ = listener.accept()\n\
          client.recv(500)\n\
-         socket.send_fds(client, [b'sockets 1\\n'], [far.fileno()])\n\
          listener.close()\n\
+         socket.send_fds(client, [b'sockets 1\\n'], [far.fileno()])\n\
          client.recv(500)\n",
         console.display().to_string()
     );
