@@ -3,13 +3,23 @@
 //! Every crate of the project reports through this type, so that one renderer can turn a finding into text for a
 //! person or into JSON for a machine. It is not for printing: nothing in a library writes to a terminal.
 
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::{Deref, DerefMut};
 
 /// One thing found: an error, a warning or a remark.
+///
+/// It is one pointer, so that the many places that make one move little.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct Finding(Box<Found>);
+
+/// What a [`Finding`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
     /// How bad it is.
     pub severity: Severity,
     /// Whose doing it is: the form of the text, what the text says, or the machine it is read on.
@@ -19,13 +29,13 @@ pub struct Finding {
     /// Where, if there is a place for it.
     pub place: Option<Place>,
     /// What is wrong, in one line without a full stop. Text quoted from a file has its control characters escaped.
-    pub message: String,
+    pub message: Cow<'static, str>,
     /// The rule behind it.
-    pub why: Option<String>,
+    pub why: Option<Cow<'static, str>>,
     /// What to write or do instead.
-    pub hint: Option<String>,
+    pub hint: Option<Cow<'static, str>>,
     /// Other places that matter, each with what is to be seen there.
-    pub related: Vec<(Place, String)>,
+    pub related: Vec<(Place, Cow<'static, str>)>,
 }
 
 /// How bad a finding is, from the mildest to the worst.
@@ -50,9 +60,14 @@ pub enum Cause {
     Host,
 }
 
-/// A place in a file, with the line it is on.
+/// A place in a file, with the line it is on. One pointer, and a clone is the same place: an option's is kept with its value, with
+/// what overrode it, and with what is found about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Place(Arc<Spot>);
+
+/// Where a [`Place`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
     /// The file's name as it was opened.
     pub file: String,
     /// The line, from 1.
@@ -70,24 +85,28 @@ pub struct Place {
 
 impl Finding {
     /// An error with its stable code and its message.
-    pub fn error(code: &'static str, cause: Cause, message: impl Into<String>) -> Finding {
+    #[cold]
+    pub fn error(code: &'static str, cause: Cause, message: impl Into<Cow<'static, str>>) -> Finding {
         Finding::new(Severity::Error, code, cause, message.into())
     }
 
     /// A warning with its stable code and its message.
-    pub fn warning(code: &'static str, cause: Cause, message: impl Into<String>) -> Finding {
+    #[cold]
+    pub fn warning(code: &'static str, cause: Cause, message: impl Into<Cow<'static, str>>) -> Finding {
         Finding::new(Severity::Warning, code, cause, message.into())
     }
 
     /// A note with its stable code and its message.
-    pub fn note(code: &'static str, cause: Cause, message: impl Into<String>) -> Finding {
+    #[cold]
+    pub fn note(code: &'static str, cause: Cause, message: impl Into<Cow<'static, str>>) -> Finding {
         Finding::new(Severity::Note, code, cause, message.into())
     }
 
     /// The same finding, at a place.
     #[must_use]
+    #[inline(never)]
     pub fn at(mut self, place: Place) -> Finding {
-        self.place = Some(place);
+        self.0.place = Some(place);
         self
     }
 
@@ -102,22 +121,20 @@ impl Finding {
 
     /// The same finding, with the rule behind it.
     #[must_use]
-    pub fn because(mut self, why: impl Into<String>) -> Finding {
-        self.why = Some(why.into());
-        self
+    pub fn because(self, why: impl Into<Cow<'static, str>>) -> Finding {
+        self.explained(why.into())
     }
 
     /// The same finding, with what to do about it.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Finding {
-        self.hint = Some(hint.into());
-        self
+    pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Finding {
+        self.hinted(hint.into())
     }
 
     /// The same finding, with one more place that matters.
     #[must_use]
-    pub fn related(mut self, place: Place, text: impl Into<String>) -> Finding {
-        self.related.push((place, text.into()));
+    pub fn related(mut self, place: Place, text: impl Into<Cow<'static, str>>) -> Finding {
+        self.0.related.push((place, text.into()));
         self
     }
 
@@ -126,8 +143,61 @@ impl Finding {
         self.severity == Severity::Error
     }
 
-    fn new(severity: Severity, code: &'static str, cause: Cause, message: String) -> Finding {
-        Finding { severity, cause, code, place: None, message, why: None, hint: None, related: Vec::new() }
+    // Never part of the many places that call it, which would each be the larger for it.
+    #[cold]
+    #[inline(never)]
+    fn new(severity: Severity, code: &'static str, cause: Cause, message: Cow<'static, str>) -> Finding {
+        let related = Vec::new();
+        Finding(Box::new(Found {
+            severity,
+            cause,
+            code,
+            place: None,
+            message,
+            why: None,
+            hint: None,
+            related,
+        }))
+    }
+
+    #[inline(never)]
+    fn explained(mut self, why: Cow<'static, str>) -> Finding {
+        self.0.why = Some(why);
+        self
+    }
+
+    #[inline(never)]
+    fn hinted(mut self, hint: Cow<'static, str>) -> Finding {
+        self.0.hint = Some(hint);
+        self
+    }
+}
+
+impl From<Spot> for Place {
+    fn from(spot: Spot) -> Place {
+        Place(Arc::new(spot))
+    }
+}
+
+impl Deref for Place {
+    type Target = Spot;
+
+    fn deref(&self) -> &Spot {
+        &self.0
+    }
+}
+
+impl Deref for Finding {
+    type Target = Found;
+
+    fn deref(&self) -> &Found {
+        &self.0
+    }
+}
+
+impl DerefMut for Finding {
+    fn deref_mut(&mut self) -> &mut Found {
+        &mut self.0
     }
 }
 
@@ -214,14 +284,14 @@ mod tests {
 
     #[test]
     fn a_finding_is_one_safe_line() {
-        let place = Place {
+        let place = Place::from(Spot {
             file: "/etc/a\nb".into(),
             line: 3,
             column: 7,
             excerpt: String::new(),
             excerpt_column: 0,
             width: 1,
-        };
+        });
         let finding = Finding::error("bad-name", Cause::Syntax, format!("`{}`", shown("\u{1b}[2J\u{202e}é")));
         assert_eq!(format!("{finding}"), "error: `\\u{1b}[2J\\u{202e}é`");
         assert_eq!(format!("{}", finding.at(place)), "/etc/a\\nb:3:7: error: `\\u{1b}[2J\\u{202e}é`");

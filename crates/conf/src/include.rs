@@ -10,7 +10,7 @@ use crate::paths::{Entry, candidates, entry, join};
 use crate::source::Span;
 use crate::tree::Kind;
 use crate::{MAX_INCLUDE_DEPTH, MAX_INCLUSIONS, MAX_TOTAL_BYTES};
-use alloc::collections::BTreeMap;
+use alloc::collections::BinaryHeap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -28,8 +28,9 @@ pub(crate) struct Reading<'l> {
     pub(crate) local_path: Option<String>,
     loader: Option<&'l mut dyn Loader>,
     search_path: &'l [String],
-    by_path: BTreeMap<String, u32>,
-    by_identity: BTreeMap<(u64, u64), u32>,
+    /// The paths and the identities of the files that were read. There are few, at most [`MAX_INCLUSIONS`].
+    by_path: Vec<(String, u32)>,
+    by_identity: Vec<((u64, u64), u32)>,
     /// The files being read, each with the inclusion that leads on from it.
     chain: Vec<(u32, Span)>,
     inclusions: u32,
@@ -54,8 +55,8 @@ impl<'l> Reading<'l> {
             local_path: None,
             loader,
             search_path,
-            by_path: BTreeMap::new(),
-            by_identity: BTreeMap::new(),
+            by_path: Vec::new(),
+            by_identity: Vec::new(),
             chain: Vec::new(),
             inclusions: 0,
             bytes: 0,
@@ -105,12 +106,20 @@ impl<'l> Reading<'l> {
         self.overlay = Some(index);
     }
 
+    fn at_path(&self, path: &str) -> Option<u32> {
+        self.by_path.iter().find(|(known, _)| known == path).map(|(_, index)| *index)
+    }
+
+    fn identical(&self, identity: (u64, u64)) -> Option<u32> {
+        self.by_identity.iter().find(|(known, _)| *known == identity).map(|(_, index)| *index)
+    }
+
     /// Reads one new file and what it includes; gives its index.
     fn file(&mut self, path: String, content: Content, readonly: bool) -> u32 {
         let index = self.files.len() as u32;
-        self.by_path.insert(path.clone(), index);
+        self.by_path.push((path.clone(), index));
         if let Some(identity) = content.identity {
-            self.by_identity.insert(identity, index);
+            self.by_identity.push((identity, index));
         }
         let ((text, tree), findings) = read(&path, content.text.into());
         self.findings.extend(findings);
@@ -176,7 +185,7 @@ impl<'l> Reading<'l> {
 
     fn first_of(&mut self, path: &str, candidates: &[String], span: Span, readonly: bool) -> Vec<u32> {
         for candidate in candidates {
-            if let Some(&index) = self.by_path.get(candidate) {
+            if let Some(index) = self.at_path(candidate) {
                 return self.again(index, span).into_iter().collect();
             }
             match self.load(candidate) {
@@ -193,8 +202,8 @@ impl<'l> Reading<'l> {
     }
 
     /// What a directory stands for: its files in alphabetical order.
-    fn directory(&mut self, directory: &str, mut names: Vec<String>, span: Span, readonly: bool) -> Vec<u32> {
-        names.sort();
+    fn directory(&mut self, directory: &str, names: Vec<String>, span: Span, readonly: bool) -> Vec<u32> {
+        let mut names = BinaryHeap::from(names).into_sorted_vec();
         names.dedup();
         let mut included = Vec::new();
         for name in names {
@@ -215,7 +224,7 @@ impl<'l> Reading<'l> {
                 }
                 Entry::Included => {}
             }
-            if let Some(&index) = self.by_path.get(&path) {
+            if let Some(index) = self.at_path(&path) {
                 included.extend(self.again(index, span));
                 continue;
             }
@@ -248,9 +257,9 @@ impl<'l> Reading<'l> {
         readonly: bool,
     ) -> Option<u32> {
         match loaded {
-            Ok(Loaded::File { identity, text, writable }) => match self.by_identity.get(&identity) {
-                Some(&index) => {
-                    self.by_path.insert(path.to_string(), index);
+            Ok(Loaded::File { identity, text, writable }) => match self.identical(identity) {
+                Some(index) => {
+                    self.by_path.push((path.to_string(), index));
                     self.again(index, span)
                 }
                 None if self.chain.len() > MAX_INCLUDE_DEPTH => {
@@ -296,7 +305,7 @@ impl<'l> Reading<'l> {
         for &(file, span) in &self.chain[from..] {
             let file = &self.files[file as usize];
             let _ = write!(chain, "{} → ", shown_path(&file.path));
-            related.push((file.place(span.start, span.end), "included here".to_string()));
+            related.push((file.place(span.start, span.end), "included here".into()));
         }
         related.pop();
         let first = &self.files[self.chain[from].0 as usize];
@@ -329,7 +338,7 @@ impl<'l> Reading<'l> {
         let candidates = candidates(&file.path, &path, self.search_path);
         self.local_path = candidates.first().cloned();
         for candidate in &candidates {
-            if self.by_path.contains_key(candidate) {
+            if self.at_path(candidate).is_some() {
                 return self.error_at(span, not_last(&path));
             }
             let loaded = match &mut self.loader {
@@ -340,7 +349,7 @@ impl<'l> Reading<'l> {
                 Err(LoadError::NotFound) => {}
                 Err(LoadError::Later { message, why }) => {
                     let mut finding = Finding::note("local-changes-later", Cause::Host, message);
-                    finding.why = why;
+                    finding.why = why.map(Into::into);
                     self.local_path = Some(candidate.clone());
                     return self.error_at(span, finding);
                 }
@@ -350,7 +359,7 @@ impl<'l> Reading<'l> {
                     let finding = Finding::error("not-a-file", Cause::Host, message);
                     return self.error_at(span, finding.because("`Local_Changes_File` names one file"));
                 }
-                Ok(Loaded::File { identity, .. }) if self.by_identity.contains_key(&identity) => {
+                Ok(Loaded::File { identity, .. }) if self.identical(identity).is_some() => {
                     return self.error_at(span, not_last(&path));
                 }
                 Ok(Loaded::File { identity, text, writable }) => {
@@ -425,8 +434,8 @@ fn refused(error: LoadError) -> Finding {
         LoadError::NotFound => ("there is no such file".to_string(), None, None),
     };
     let mut finding = Finding::error("unreadable", Cause::Host, message);
-    finding.why = why;
-    finding.hint = hint;
+    finding.why = why.map(Into::into);
+    finding.hint = hint.map(Into::into);
     finding
 }
 

@@ -262,7 +262,7 @@ impl<'t> Lexer<'t> {
         let quote = &self.text[start..start + 1];
         let suspects = self.pieces.iter().find(|piece| {
             matches!(piece.kind(), Kind::Double | Kind::Escaped | Kind::Single)
-                && piece.of(self.text).contains('\n')
+                && piece.of(self.text).as_bytes().contains(&b'\n')
         });
         let related: Vec<(Range<usize>, String)> = suspects
             .map(|piece| {
@@ -309,7 +309,7 @@ impl<'t> Lexer<'t> {
     #[cold]
     fn text_after_quote(&mut self, start: usize) {
         let end = self.pos;
-        let multiline = self.text[start..end].contains('\n');
+        let multiline = self.text.as_bytes()[start..end].contains(&b'\n');
         while self.peek().is_some_and(|byte| class(byte) & WORD != 0 || byte == b'"' || byte == b'\'') {
             self.pos += 1;
         }
@@ -335,7 +335,7 @@ impl<'t> Lexer<'t> {
     #[cold]
     fn comment_in_word(&mut self, start: usize) {
         let word = &self.text[start..self.pos];
-        let at = start + word.find("/*").unwrap_or(0);
+        let at = start + word.as_bytes().windows(2).position(|two| two == b"/*").unwrap_or(0);
         let finding = syntax("comment-in-word", "`/*` inside text without quotes".to_string())
             .because("it could begin a comment or belong to the text")
             .hint(format!(

@@ -32,7 +32,7 @@ extern crate std;
 
 pub use config::{Assignment, Config, OVERLAY, Scope, Setting};
 pub use edit::{Edit, NewText, NewValue, apply};
-pub use finding::{Cause, Finding, Place, Severity, Shown, shown, shown_path};
+pub use finding::{Cause, Finding, Found, Place, Severity, Shown, Spot, shown, shown_path};
 pub use load::{File, LoadError, Loaded, Loader, ReadOnly};
 pub use nearest::nearest;
 pub use paths::{node_name, search_path};

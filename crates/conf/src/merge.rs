@@ -12,7 +12,7 @@ use crate::source::Span;
 use crate::tree::{Kind, significant};
 use crate::{MAX_DEPTH, MAX_ERRORS};
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BinaryHeap};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -91,6 +91,7 @@ pub(crate) fn merge(files: &[File], last: [Option<u32>; 2]) -> Result<Merged, Ve
             scopes_by_name: Vec::new(),
         },
         types: BTreeMap::new(),
+        first: Vec::new(),
         instances: BTreeMap::new(),
         settings: BTreeMap::new(),
         counts: alloc::vec![0],
@@ -117,7 +118,7 @@ pub(crate) fn merge(files: &[File], last: [Option<u32>; 2]) -> Result<Merged, Ve
     let by_kind: Vec<u32> = instances.into_values().collect();
     merged.scopes_by_name.reserve_exact(by_kind.len());
     for kind in types.into_values() {
-        let kind = kind.id as usize;
+        let kind = kind as usize;
         merged.scopes_by_name.extend_from_slice(&by_kind[from[kind]..from[kind + 1]]);
     }
     Ok(merged)
@@ -127,7 +128,9 @@ struct Merging<'f> {
     files: &'f [File],
     merged: Merged,
     /// What kinds of scope each scope has.
-    types: BTreeMap<(u32, u64, Name<'f>), Type>,
+    types: BTreeMap<(u32, u64, Name<'f>), u32>,
+    /// The first definition of each kind without an instance, and the first with one.
+    first: Vec<[u32; 2]>,
     /// The scopes of each kind by instance.
     instances: BTreeMap<(u32, u64, Option<Cow<'f, str>>), u32>,
     /// The options of the scopes that have more than a few.
@@ -141,12 +144,6 @@ struct Merging<'f> {
 
 /// So many options of a scope are looked for one by one.
 const FEW: u32 = 16;
-
-struct Type {
-    id: u32,
-    /// The first definition without an instance, and the first with one.
-    first: [u32; 2],
-}
 
 impl<'f> Merging<'f> {
     /// Takes a file's pieces in order, and those of each file it includes in the place of the inclusion.
@@ -235,12 +232,11 @@ impl<'f> Merging<'f> {
     /// Puts the options of each scope in the order of their names.
     fn settings_by_name(&mut self) {
         let mut sorted = Vec::with_capacity(self.merged.settings.len());
-        let mut own = Vec::new();
         for scope in 0..self.merged.scopes.len() as u32 {
-            own.clear();
-            own.extend(self.settings_of(scope).map(|(id, name)| (name.prefix(), name, id)));
-            own.sort_unstable();
-            sorted.extend(own.iter().map(|(.., id)| *id));
+            // A heap: a twentieth of the code of the standard library's sorting, which a small launcher carries.
+            let own: BinaryHeap<_> =
+                self.settings_of(scope).map(|(id, name)| (name.prefix(), name, id)).collect();
+            sorted.extend(own.into_sorted_vec().iter().map(|(.., id)| *id));
         }
         self.merged.settings_by_name = sorted;
     }
@@ -270,19 +266,19 @@ impl<'f> Merging<'f> {
             close: NONE,
             next: NONE,
         });
-        let types = self.types.len() as u32;
         let type_name = Name(pieces[name].of(&text.text));
-        let kind = self
-            .types
-            .entry((parent, type_name.prefix(), type_name))
-            .or_insert(Type { id: types, first: [NONE; 2] });
+        let new = self.first.len() as u32;
+        let kind = *self.types.entry((parent, type_name.prefix(), type_name)).or_insert(new);
+        if kind == new {
+            self.first.push([NONE; 2]);
+        }
+        let first = &mut self.first[kind as usize];
         let named = usize::from(instance.is_some());
         let mut mixed = None;
-        if kind.first[named] == NONE {
-            kind.first[named] = definition;
-            mixed = (kind.first[1 - named] != NONE).then_some(kind.first);
+        if first[named] == NONE {
+            first[named] = definition;
+            mixed = (first[1 - named] != NONE).then_some(*first);
         }
-        let kind = kind.id;
         if let Some(first) = mixed {
             self.mixed(first, named);
         }

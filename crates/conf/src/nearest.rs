@@ -10,7 +10,12 @@ use alloc::vec::Vec;
 /// neighbours that changed places. A word of up to three characters may be off by one, longer ones by a third of their
 /// length, never by more than six. Of several equally near, the first wins. A word of more than 128 bytes is near
 /// nothing.
-pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, mut candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    among(word, &mut candidates)
+}
+
+/// One piece of code for whatever the candidates come from.
+fn among<'a>(word: &str, candidates: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     if word.is_empty() || word.len() > LONGEST {
         return None;
     }

@@ -229,7 +229,7 @@ impl Parser<'_> {
     fn second_equals(&mut self, name: usize, before_word: Mark) {
         let word = self.lex.last();
         let equals = self.lex.pieces[name].end() as usize;
-        let one_line = !self.lex.text[equals..self.lex.pos].contains('\n');
+        let one_line = !self.lex.text.as_bytes()[equals..self.lex.pos].contains(&b'\n');
         if !(one_line && word.end == self.lex.pos) {
             self.missing_value(name);
             return self.lex.rewind(before_word);

@@ -15,10 +15,29 @@ pub fn search_path(conf_dir: &str, node_name: &str, override_: Option<&str>) -> 
         Some(path) => path
             .split(':')
             .filter(|directory| !directory.is_empty())
-            .map(|directory| directory.replace("{NODENAME}", node_name))
+            .map(|directory| with_node_name(directory, node_name))
             .collect(),
         None => ["global", node_name, "default"].iter().map(|name| join(conf_dir, name)).collect(),
     }
+}
+
+fn with_node_name(directory: &str, node_name: &str) -> String {
+    const STANDS: &str = "{NODENAME}";
+    let mut text = String::new();
+    let mut rest = directory;
+    // A brace begins it, and nothing in it is one.
+    while let Some(at) = rest.find('{') {
+        let (before, from) = rest.split_at(at);
+        text.push_str(before);
+        let (instead, behind) = match from.strip_prefix(STANDS) {
+            Some(behind) => (node_name, behind),
+            None => from.split_at(1),
+        };
+        text.push_str(instead);
+        rest = behind;
+    }
+    text.push_str(rest);
+    text
 }
 
 /// The node's name: the host name up to the first dot.

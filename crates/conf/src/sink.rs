@@ -40,14 +40,21 @@ impl<'t> Sink<'t> {
         let start = at.start as u32;
         finding.place = Some(lines.place(self.name, self.text, at));
         for (at, text) in related {
-            finding.related.push((lines.place(self.name, self.text, at.clone()), text.clone()));
+            finding.related.push((lines.place(self.name, self.text, at.clone()), text.clone().into()));
         }
         self.findings.push((start, finding));
     }
 
     /// All findings in the order of the text. Reading a statement a second time finds the same again; that is left out.
     pub(crate) fn finish(mut self) -> Vec<Finding> {
-        self.findings.sort_by_key(|(start, _)| *start);
+        // They are few, and mostly in order: what is out of order is moved forward, past none that is at the same place.
+        for end in 1..self.findings.len() {
+            let mut at = end;
+            while at > 0 && self.findings[at - 1].0 > self.findings[at].0 {
+                self.findings.swap(at - 1, at);
+                at -= 1;
+            }
+        }
         self.findings.dedup_by(|a, b| a.0 == b.0 && a.1.code == b.1.code);
         let mut findings: Vec<Finding> = self.findings.into_iter().map(|(_, finding)| finding).collect();
         if self.errors > MAX_ERRORS {

@@ -4,7 +4,7 @@
 //! 4 KiB holds line and column, and a place costs at most one such block.
 
 use crate::chars;
-use crate::finding::Place;
+use crate::finding::{Place, Spot};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -58,20 +58,17 @@ impl Lines {
         let block = (start / BLOCK).min(self.blocks.len() - 1);
         let at = self.blocks[block].after(&text.as_bytes()[block * BLOCK..start]);
 
-        let before = text[..start].char_indices().rev().take(AROUND).take_while(|(_, c)| *c != '\n');
-        let from = before.last().map_or(start, |(offset, _)| offset);
-        let after = text[start..].char_indices().take(AROUND).take_while(|(_, c)| *c != '\n');
-        let to = after.last().map_or(start, |(offset, c)| start + offset + c.len_utf8());
+        let (from, to) = around(text, start);
         let line = text[from..to].trim_end_matches('\r');
         let covered = &text[start..end.clamp(start, to)];
-        Place {
+        Place::from(Spot {
             file: file.to_string(),
             line: at.line + 1,
             column: at.column + 1,
-            excerpt: line.chars().map(visible).collect(),
+            excerpt: excerpt(line),
             excerpt_column: characters(&text.as_bytes()[from..start]),
             width: characters(covered.trim_end_matches('\r').as_bytes()).max(1),
-        }
+        })
     }
 }
 
@@ -85,6 +82,37 @@ impl Checkpoint {
             },
         }
     }
+}
+
+/// The line that a place is on, or as much of it as an excerpt has room for on either side.
+fn around(text: &str, start: usize) -> (usize, usize) {
+    let bytes = text.as_bytes();
+    let is_end = |byte: &u8| *byte == b'\n';
+    // As a rule the line begins and ends nearby, and then its characters need not be counted.
+    let near = start.saturating_sub(AROUND);
+    let from = match bytes[near..start].iter().rposition(is_end) {
+        Some(at) => near + at + 1,
+        None if near == 0 => 0,
+        None => text[..start].char_indices().rev().take(AROUND).last().map_or(start, |(at, _)| at),
+    };
+    let near = bytes.len().min(start + AROUND);
+    let to = match bytes[start..near].iter().position(is_end) {
+        Some(at) => start + at,
+        None if near == bytes.len() => near,
+        None => {
+            let after = text[start..].char_indices().take(AROUND).take_while(|(_, c)| *c != '\n');
+            after.last().map_or(start, |(at, c)| start + at + c.len_utf8())
+        }
+    };
+    (from, to)
+}
+
+/// The line as it is shown.
+fn excerpt(line: &str) -> String {
+    if line.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return line.to_string();
+    }
+    line.chars().map(visible).collect()
 }
 
 /// How many characters begin in these bytes.

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     fn text(raw: &str) -> Text<'_> {
-        let quotes = if raw.contains('\\') { Quotes::Escaped } else { Quotes::None };
+        let quotes = if raw.as_bytes().contains(&b'\\') { Quotes::Escaped } else { Quotes::None };
         Text::new(raw, quotes, Span { file: 0, start: 0, end: 0 })
     }
 

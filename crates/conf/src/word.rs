@@ -13,7 +13,8 @@ use alloc::format;
 /// assert_eq!(stepdown_conf::shell_word("/srv/a b; rm it's"), r"'/srv/a b; rm it'\''s'");
 /// ```
 pub fn shell_word(text: &str) -> Cow<'_, str> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ':' | '@' | '%');
     if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
         return Cow::Borrowed(text);
     }

@@ -20,4 +20,4 @@ mod set;
 mod table;
 
 pub use set::{CapSet, Iter};
-pub use table::{Capability, Info, NAMED};
+pub use table::{Capability, Info, NAMED, NAMES};

@@ -17,7 +17,7 @@ use crate::capability::CapSet;
 use crate::credentials::{Credentials, Dumpable, Facts, Ids, Securebits};
 use crate::errno::Errno;
 use crate::rule::Rule;
-use crate::rules::committed;
+use crate::rules::{Committed, committed};
 pub use attribute::Attribute;
 
 /// What of a program file decides about credentials.
@@ -143,7 +143,7 @@ pub fn predict_execution(facts: &Facts, from: &Credentials, file: &ProgramFile) 
     let one = from.uid.effective == from.uid.real && from.gid.effective == from.gid.real;
     let mut dumpable =
         if Rule::ExecuteDumpable.when(one) { Dumpable::Yes } else { facts.features.suid_dumpable };
-    if committed(from, &mut state) {
+    if committed(&Committed::of(from), &mut state) {
         dumpable = facts.features.suid_dumpable;
     }
     Ok(Execution { credentials: state, dumpable, secure })

@@ -85,7 +85,7 @@ impl Goal {
     pub(crate) fn steps(&self, situation: &Situation) -> Vec<Step> {
         let start = &situation.start;
         let goal = &self.state;
-        let mut steps = Vec::new();
+        let mut steps = Vec::with_capacity(64);
         // What the parent left behind goes first, CVE-2022-24769; what is held is made effective for the steps.
         steps.push(Step::SetCapabilities(CapState {
             effective: start.permitted,

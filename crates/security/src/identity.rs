@@ -107,7 +107,7 @@ impl fmt::Display for IdentityError {
             IdentityError::DigitFirst => {
                 f.write_str("it begins with a digit but is not a plain decimal number; no name begins with a digit")
             }
-            IdentityError::Character(c) => write!(f, "it contains {c:?}, which no name and no number has"),
+            IdentityError::Character(c) => write!(f, "it contains '{c}', which no name and no number has"),
             IdentityError::TooLong => f.write_str("it is longer than 256 bytes"),
         }
     }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use stepdown_conf::{Cause, Config, Finding, Scope, nearest, shown};
 
-use crate::options::{self, SCOPE};
+use crate::options::{Key, Read, SCOPE};
 
 /// Everything of that kind in a configuration.
 pub(crate) fn findings(config: &Config) -> Vec<Finding> {
@@ -100,18 +100,18 @@ fn without_scope(config: &Config, findings: &mut Vec<Finding>) {
     }
     // At the top, other software has options of the same name; those that mean a change of user are meant for us.
     for setting in root.options() {
-        let ours = options::by_name(setting.name())
-            .filter(|spec| ["User", "Group", "Capabilities"].contains(&spec.name));
-        if let Some(spec) = ours {
+        let ours = Read::by_name(setting.name())
+            .filter(|option| matches!(option.key, Key::User | Key::Group | Key::Capabilities));
+        if let Some(option) = ours {
             findings.push(
                 Finding::error(
                     "option-outside-security",
                     Cause::Text,
-                    format!("{} stands outside of a {SCOPE} scope", spec.name),
+                    format!("{} stands outside of a {SCOPE} scope", option.name),
                 )
                 .at(config.place(setting.current().name_span()))
                 .because("there is no Security scope in the files, so it would not count")
-                .hint(format!("write `Security {{ {} = ... }}`", spec.name)),
+                .hint(format!("write `Security {{ {} = ... }}`", option.name)),
             );
         }
     }

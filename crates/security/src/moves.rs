@@ -13,7 +13,7 @@ use crate::errno::Errno;
 use crate::execve::{ProgramFile, predict_execution};
 use crate::rule::Rule;
 use crate::rules::ids::{self, Kind, UNCHANGED};
-use crate::rules::{committed, known, predict};
+use crate::rules::{Committed, committed, known, predict};
 use crate::step::Step;
 
 /// A process of one thread.
@@ -107,7 +107,7 @@ pub fn predict_move(facts: &Facts, from: &Process, step: &Move) -> Result<Outcom
             return Ok(Outcome { process, answer: u32::from(execution.secure) });
         }
     }
-    if committed(&from.credentials, &mut credentials) {
+    if committed(&Committed::of(&from.credentials), &mut credentials) {
         dumpable = facts.features.suid_dumpable;
     }
     Ok(Outcome { process: Process { credentials, dumpable }, answer })

@@ -59,68 +59,95 @@ pub enum Form {
     Boolean,
 }
 
+/// What reading an option takes: a table of its own, so that who only reads does not carry what documents them.
+pub(crate) const READ: [Read; 8] = [
+    Read { key: Key::User, name: "User", form: Form::Scalar },
+    Read { key: Key::Group, name: "Group", form: Form::Scalar },
+    Read { key: Key::Capabilities, name: "Capabilities", form: Form::Scalar },
+    Read { key: Key::Chroot, name: "Chroot", form: Form::Scalar },
+    Read { key: Key::SupplementalGroups, name: "Supplemental_Groups", form: Form::Array },
+    Read { key: Key::NoNewPrivs, name: "No_New_Privs", form: Form::Boolean },
+    Read { key: Key::BoundingSet, name: "Bounding_Set", form: Form::Scalar },
+    Read { key: Key::Privileges, name: "Privileges", form: Form::Scalar },
+];
+
+/// An entry of [`READ`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Read {
+    pub(crate) key: Key,
+    pub(crate) name: &'static str,
+    pub(crate) form: Form,
+}
+
+impl Read {
+    /// The option of that name, in any case.
+    pub(crate) fn by_name(name: &str) -> Option<Read> {
+        READ.into_iter().find(|option| option.name.eq_ignore_ascii_case(name))
+    }
+}
+
 /// Every option, in the order of the documentation.
 pub const OPTIONS: [OptionSpec; 8] = [
     OptionSpec {
-        key: Key::User,
-        name: "User",
-        form: Form::Scalar,
+        key: READ[0].key,
+        name: READ[0].name,
+        form: READ[0].form,
         default: "ecuser",
         summary: "the user the server becomes: a name or a number",
         ours: false,
     },
     OptionSpec {
-        key: Key::Group,
-        name: "Group",
-        form: Form::Scalar,
+        key: READ[1].key,
+        name: READ[1].name,
+        form: READ[1].form,
         default: "the primary group of User; ecuser where neither is written",
         summary: "the primary group: a name or a number",
         ours: false,
     },
     OptionSpec {
-        key: Key::Capabilities,
-        name: "Capabilities",
-        form: Form::Scalar,
+        key: READ[2].key,
+        name: READ[2].name,
+        form: READ[2].form,
         default: "none are retained",
         summary: "the capabilities the server retains, as capability text; the set is the whole set",
         ours: false,
     },
     OptionSpec {
-        key: Key::Chroot,
-        name: "Chroot",
-        form: Form::Scalar,
+        key: READ[3].key,
+        name: READ[3].name,
+        form: READ[3].form,
         default: "the root directory stays",
         summary: "the directory that becomes the root directory: an absolute path",
         ours: false,
     },
     OptionSpec {
-        key: Key::SupplementalGroups,
-        name: "Supplemental_Groups",
-        form: Form::Array,
+        key: READ[4].key,
+        name: READ[4].name,
+        form: READ[4].form,
         default: "the groups that the system lists User in",
         summary: "the supplementary groups: names or numbers; () is none; the primary group is always in the list",
         ours: false,
     },
     OptionSpec {
-        key: Key::NoNewPrivs,
-        name: "No_New_Privs",
-        form: Form::Boolean,
+        key: READ[5].key,
+        name: READ[5].name,
+        form: READ[5].form,
         default: "true",
         summary: "nothing that is executed later can gain privilege",
         ours: true,
     },
     OptionSpec {
-        key: Key::BoundingSet,
-        name: "Bounding_Set",
-        form: Form::Scalar,
+        key: READ[6].key,
+        name: READ[6].name,
+        form: READ[6].form,
         default: "the retained capabilities",
         summary: "what later executions could at most hold: names of capabilities, or all",
         ours: true,
     },
     OptionSpec {
-        key: Key::Privileges,
-        name: "Privileges",
-        form: Form::Scalar,
+        key: READ[7].key,
+        name: READ[7].name,
+        form: READ[7].form,
         default: "nothing",
         summary: "Solaris privileges: accepted and ignored with a warning, for files shared with Solaris",
         ours: false,

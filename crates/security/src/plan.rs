@@ -8,14 +8,14 @@ use alloc::vec::Vec;
 
 use stepdown_conf::Finding;
 
-use crate::credentials::{Credentials, differences};
+use crate::credentials::{Credentials, Facts, differences};
 use crate::errno::Errno;
 use crate::execve::predict_execve;
 use crate::goal::Goal;
 use crate::policy::Policy;
 use crate::refusal;
 use crate::request::Request;
-use crate::rules::{is_done, predict};
+use crate::rules::{advance, is_done};
 use crate::situation::{Purpose, Situation};
 use crate::step::Step;
 use crate::ways::{self, Attempt};
@@ -25,8 +25,8 @@ use crate::ways::{self, Attempt};
 pub struct Plan {
     /// The state it begins in.
     pub start: Credentials,
-    /// The steps in order; none that would change nothing.
-    pub steps: Vec<PlannedStep>,
+    /// The steps in order; none that would change nothing. Where each leads is told by [`Plan::journey`].
+    pub steps: Vec<Step>,
     /// The state it must end in.
     pub end: Credentials,
     /// The state after execve(2) of the program, where that is known.
@@ -35,6 +35,7 @@ pub struct Plan {
     pub attempts: Vec<Attempt>,
     /// Warnings and notes about the plan.
     pub findings: Vec<Finding>,
+    facts: Facts,
 }
 
 /// A step and where it leads.
@@ -94,7 +95,24 @@ pub fn plan(policy: &Policy, situation: &Situation, purpose: Purpose<'_>) -> Res
     // Without a new root directory, there is none to leave.
     let outward = if policy.chroot.is_some() { situation.descriptors.as_slice() } else { &[] };
     let attempts = ways::attempts(&situation.facts, &end, outward);
-    Ok(Plan { start: situation.start.clone(), steps, end, after_execve, attempts, findings })
+    let (start, facts) = (situation.start.clone(), situation.facts.clone());
+    Ok(Plan { start, steps, end, after_execve, attempts, findings, facts })
+}
+
+impl Plan {
+    /// The steps, each with the state that it must lead to.
+    #[must_use]
+    pub fn journey(&self) -> Vec<PlannedStep> {
+        let mut state = self.start.clone();
+        let mut journey = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            // The plan was made by the same rules, and has no step that fails.
+            if advance(&self.facts, &mut state, step).is_ok() {
+                journey.push(PlannedStep { step: step.clone(), after: state.clone() });
+            }
+        }
+        journey
+    }
 }
 
 /// What can be found without knowing what the names of `request` mean: for reporting it together with the names that do
@@ -111,29 +129,32 @@ pub fn findings_without_names(
     findings
 }
 
-type Predicted = (Vec<PlannedStep>, Credentials);
+/// A step that would fail, the state before it, and the answer.
+type Failed = Box<(Step, Credentials, Errno)>;
 
-/// The steps that change something, each with the state after it.
-fn predict_all(
-    situation: &Situation,
-    steps: Vec<Step>,
-) -> Result<Predicted, Box<(Step, Credentials, Errno)>> {
+/// The steps that change something, and the state at the end.
+fn predict_all(situation: &Situation, mut steps: Vec<Step>) -> Result<(Vec<Step>, Credentials), Failed> {
     let mut state = situation.start.clone();
-    let mut planned = Vec::new();
-    for step in steps {
+    let mut failed = None;
+    steps.retain(|step| {
         // A step to where the state is already needs no right to take it.
-        if is_done(&state, &step) {
-            continue;
+        if failed.is_some() || is_done(&state, step) {
+            return false;
         }
-        match predict(&situation.facts, &state, &step) {
-            Ok(after) => {
-                state = after.clone();
-                planned.push(PlannedStep { step, after });
+        match advance(&situation.facts, &mut state, step) {
+            Ok(()) => true,
+            Err(errno) => {
+                failed = Some((step.clone(), errno));
+                false
             }
-            Err(errno) => return Err(Box::new((step, state, errno))),
         }
+    });
+    let Some((step, errno)) = failed else { return Ok((steps, state)) };
+    let mut before = situation.start.clone();
+    for taken in &steps {
+        let _ = advance(&situation.facts, &mut before, taken);
     }
-    Ok((planned, state))
+    Err(Box::new((step, before, errno)))
 }
 
 fn has_error(findings: &[Finding]) -> bool {

@@ -12,7 +12,7 @@ use stepdown_conf::{Cause, Config, Finding, Place, Scope, Setting, Span, Text, V
 
 use crate::identity::Identity;
 use crate::misplaced;
-use crate::options::{self, DEFAULT_IDENTITY, Form, Key, OPTIONS, SCOPE};
+use crate::options::{DEFAULT_IDENTITY, Form, Key, READ, Read, SCOPE};
 use crate::policy::{BoundingSet, Nameless, Origin, Sourced};
 use crate::text::{self, CapState, TextError};
 
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
             }
         }
         for setting in scope.options() {
-            let Some(spec) = options::by_name(setting.name()) else {
+            let Some(spec) = Read::by_name(setting.name()) else {
                 self.unknown_option(setting);
                 continue;
             };
@@ -305,7 +305,7 @@ impl<'a> Reader<'a> {
         let finding = finding
             .at(self.config.place(setting.current().name_span()))
             .because(format!("the options of {SCOPE} are {}", option_names()));
-        let names = OPTIONS.iter().map(|option| option.name);
+        let names = READ.iter().map(|option| option.name);
         self.findings.push(match nearest(setting.name(), names) {
             Some(name) => finding.hint(format!("did you mean {name}?")),
             None => finding.hint("what belongs to another program goes into a scope of its own"),
@@ -364,7 +364,7 @@ fn within(config: &Config, text: &Text<'_>, offset: usize, length: usize) -> Spa
 
 fn option_names() -> String {
     let mut names = String::new();
-    for option in &OPTIONS {
+    for option in &READ {
         if !names.is_empty() {
             names.push_str(", ");
         }

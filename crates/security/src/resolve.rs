@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use stepdown_conf::{Cause, Finding, Place, nearest, shell_word};
 
+use crate::credentials::sorted;
 use crate::identity::Identity;
 use crate::options::SCOPE;
 use crate::policy::{Group, Origin, Policy, Sourced, User};
@@ -196,7 +197,7 @@ fn resolve_groups(
     };
     // Without the primary group in the list, a file mode like 0604 could be got round: CVE-2022-36109.
     list.push(primary?.value.id);
-    list.sort_unstable();
+    let mut list = sorted(list);
     list.dedup();
     Some(Sourced { value: list, origin })
 }

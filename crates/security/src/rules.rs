@@ -8,7 +8,7 @@
 pub mod ids;
 
 use crate::capability::{CapSet, Capability};
-use crate::credentials::{Credentials, Facts, Ids, Securebits};
+use crate::credentials::{Credentials, Facts, Ids, Securebits, sorted};
 use crate::errno::Errno;
 use crate::rule::Rule;
 use crate::step::Step;
@@ -21,19 +21,29 @@ use ids::Kind;
 /// The error number the kernel answers with; the state is then unchanged.
 pub fn predict(facts: &Facts, from: &Credentials, step: &Step) -> Result<Credentials, Errno> {
     let mut state = from.clone();
+    advance(facts, &mut state, step)?;
+    Ok(state)
+}
+
+/// As [`predict`], in place.
+///
+/// # Errors
+/// As for [`predict`]; what the state is then means nothing.
+pub(crate) fn advance(facts: &Facts, state: &mut Credentials, step: &Step) -> Result<(), Errno> {
+    let from = Committed::of(state);
     match step {
-        Step::SetSecurebits(bits) => set_securebits(facts, &mut state, *bits)?,
+        Step::SetSecurebits(bits) => set_securebits(facts, state, *bits)?,
         Step::Chroot { directory, .. } => {
             // chroot(2): EPERM without CAP_SYS_CHROOT; the working directory stays where it is.
-            require(from, Capability::SYS_CHROOT, Rule::ChrootCapability)?;
+            require(state, Capability::SYS_CHROOT, Rule::ChrootCapability)?;
             state.root = *directory;
         }
         Step::ChdirRoot => state.working_directory = state.root,
-        Step::SetGroups(groups) => set_groups(facts, &mut state, groups)?,
-        Step::SetResGid(gid) => ids::set_res(facts, &mut state, Kind::Group, [*gid; 3])?,
+        Step::SetGroups(groups) => set_groups(facts, state, groups)?,
+        Step::SetResGid(gid) => ids::set_res(facts, state, Kind::Group, [*gid; 3])?,
         Step::DropBounding(capability) => {
             // capabilities(7): CAP_SETPCAP comes first, then whether the kernel has such a capability.
-            require(from, Capability::SETPCAP, Rule::BoundingCapability)?;
+            require(state, Capability::SETPCAP, Rule::BoundingCapability)?;
             known(facts, *capability, Rule::BoundingKnown)?;
             state.bounding = state.bounding.without(*capability);
         }
@@ -47,8 +57,8 @@ pub fn predict(facts: &Facts, from: &Credentials, step: &Step) -> Result<Credent
                 state.securebits.without(Securebits::KEEP_CAPS)
             };
         }
-        Step::SetResUid(uid) => ids::set_res(facts, &mut state, Kind::User, [*uid; 3])?,
-        Step::SetCapabilities(sets) => set_capabilities(facts, &mut state, *sets)?,
+        Step::SetResUid(uid) => ids::set_res(facts, state, Kind::User, [*uid; 3])?,
+        Step::SetCapabilities(sets) => set_capabilities(facts, state, *sets)?,
         Step::ClearAmbient => state.ambient = CapSet::EMPTY,
         Step::RaiseAmbient(capability) => {
             known(facts, *capability, Rule::AmbientKnown)?;
@@ -69,18 +79,36 @@ pub fn predict(facts: &Facts, from: &Credentials, step: &Step) -> Result<Credent
         }
         Step::SetNoNewPrivs => state.no_new_privs = true,
     }
-    committed(from, &mut state);
-    Ok(state)
+    committed(&from, state);
+    Ok(())
+}
+
+/// What of a state counts for [`committed`].
+#[derive(Clone, Copy)]
+pub(crate) struct Committed {
+    user: (u32, u32),
+    group: (u32, u32),
+    permitted: CapSet,
+}
+
+impl Committed {
+    pub(crate) fn of(state: &Credentials) -> Committed {
+        Committed {
+            user: (state.uid.effective, state.uid.filesystem),
+            group: (state.gid.effective, state.gid.filesystem),
+            permitted: state.permitted,
+        }
+    }
 }
 
 /// What every change of credentials does besides, prctl(2) `PR_SET_PDEATHSIG` and `PR_SET_DUMPABLE`: one that changes an
 /// effective or filesystem id, or gains a capability, clears the death signal. Answers whether it is one, since
 /// it also sets dumpable to `/proc/sys/fs/suid_dumpable`.
-pub(crate) fn committed(from: &Credentials, state: &mut Credentials) -> bool {
-    let counts = Rule::EffectiveUserCounts.when(from.uid.effective != state.uid.effective)
-        || Rule::EffectiveGroupCounts.when(from.gid.effective != state.gid.effective)
-        || Rule::FilesystemUserCounts.when(from.uid.filesystem != state.uid.filesystem)
-        || Rule::FilesystemGroupCounts.when(from.gid.filesystem != state.gid.filesystem)
+pub(crate) fn committed(from: &Committed, state: &mut Credentials) -> bool {
+    let counts = Rule::EffectiveUserCounts.when(from.user.0 != state.uid.effective)
+        || Rule::EffectiveGroupCounts.when(from.group.0 != state.gid.effective)
+        || Rule::FilesystemUserCounts.when(from.user.1 != state.uid.filesystem)
+        || Rule::FilesystemGroupCounts.when(from.group.1 != state.gid.filesystem)
         || Rule::GainCounts.when(!state.permitted.is_subset(from.permitted));
     if counts {
         state.parent_death_signal = 0;
@@ -169,8 +197,7 @@ fn set_groups(facts: &Facts, state: &mut Credentials, groups: &[u32]) -> Result<
     for &gid in groups {
         ids::exists(facts, Kind::Group, gid)?;
     }
-    state.groups = groups.to_vec();
-    state.groups.sort_unstable();
+    state.groups = sorted(groups.to_vec());
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::capability::{CapSet, Capability};
-use crate::credentials::{Credentials, Facts, Securebits};
+use crate::credentials::{Credentials, Facts, Securebits, sorted};
 use crate::errno::Errno;
 use crate::rules::{is_done, predict};
 use crate::situation::PassedDescriptor;
@@ -60,8 +60,7 @@ pub(crate) fn ways_back(facts: &Facts, end: &Credentials) -> Vec<Step> {
     if !end.groups.contains(&0) {
         let mut groups = end.groups.clone();
         groups.push(0);
-        groups.sort_unstable();
-        ways.push(Step::SetGroups(groups));
+        ways.push(Step::SetGroups(sorted(groups)));
     }
     ways.push(Step::SetCapabilities(CapState {
         effective: all,

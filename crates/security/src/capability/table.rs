@@ -15,7 +15,7 @@ impl Capability {
     pub const ROOM: u8 = 64;
 
     /// The last capability that has a name in this version.
-    pub const LAST_NAMED: Capability = Capability(TABLE.len() as u8 - 1);
+    pub const LAST_NAMED: Capability = Capability(NAMES.len() as u8 - 1);
 
     /// The capability of that number, or `None` above 63.
     #[must_use]
@@ -48,10 +48,7 @@ impl Capability {
     /// The name, such as `cap_net_raw`, or `None` above [`LAST_NAMED`](Capability::LAST_NAMED).
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
-        match self.info() {
-            Some(info) => Some(info.name),
-            None => None,
-        }
+        if (self.0 as usize) < NAMES.len() { Some(NAMES[self.0 as usize]) } else { None }
     }
 
     /// What is known of this capability, or `None` above [`LAST_NAMED`](Capability::LAST_NAMED).
@@ -104,16 +101,19 @@ macro_rules! capabilities {
             $(#[doc = $allows] pub const $constant: Capability = Capability($number);)*
         }
 
+        /// Their names, in the same order; a table of its own, so that who needs no more does not carry the rest.
+        pub const NAMES: &[&str] = &[$({
+            const UPPER: &str = concat!("cap_", stringify!($constant));
+            const LOWER: &[u8; UPPER.len()] = &lower_case(UPPER);
+            match core::str::from_utf8(LOWER) {
+                Ok(name) => name,
+                Err(_) => panic!("a name is ASCII"),
+            }
+        }),*];
+
         const TABLE: &[Info] = &[$(Info {
             capability: Capability::$constant,
-            name: {
-                const UPPER: &str = concat!("cap_", stringify!($constant));
-                const LOWER: &[u8; UPPER.len()] = &lower_case(UPPER);
-                match core::str::from_utf8(LOWER) {
-                    Ok(name) => name,
-                    Err(_) => panic!("a name is ASCII"),
-                }
-            },
+            name: NAMES[$number],
             allows: $allows,
             root_equivalent: danger!($danger),
             why: $why,

@@ -227,5 +227,5 @@ fn words_of_permitted(set: CapSet, count: u8) -> String {
 /// The name as container runtimes take it.
 fn short(capability: Capability) -> String {
     let name = capability.to_string();
-    name.strip_prefix("cap_").unwrap_or(&name).to_uppercase()
+    name.strip_prefix("cap_").unwrap_or(&name).to_ascii_uppercase()
 }

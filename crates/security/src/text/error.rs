@@ -2,7 +2,7 @@
 //!
 //! libcap has one answer to all of these, EINVAL. The kinds here are the places where cap_from_text(3) gives up.
 
-use crate::capability::{Capability, NAMED};
+use crate::capability::{Capability, NAMES};
 use alloc::format;
 use alloc::string::String;
 use core::{error, fmt};
@@ -79,7 +79,7 @@ impl TextError {
         let TextErrorKind::UnknownName { word } = &self.kind else {
             return None;
         };
-        let names = || NAMED.iter().map(|info| info.name);
+        let names = || NAMES.iter().copied();
         if word.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("cap")) {
             return completed(word).or_else(|| nearest(word, names()));
         }
@@ -148,6 +148,6 @@ impl error::Error for TextError {}
 /// The one name that begins like this.
 fn completed(word: &str) -> Option<&'static str> {
     let begins = |name: &&str| name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    let mut names = NAMED.iter().map(|info| info.name).filter(begins);
+    let mut names = NAMES.iter().copied().filter(begins);
     names.next().filter(|_| names.next().is_none())
 }

@@ -147,7 +147,7 @@ fn of_capabilities(
     findings: &mut Vec<Finding>,
 ) {
     let state = case.state;
-    let ignored = |why: &str, hint: String| {
+    let ignored = |why: &'static str, hint: String| {
         let missing = capabilities.permitted.union(capabilities.inheritable).difference(after.permitted);
         Finding::warning(
             "file-capabilities-ignored",

@@ -15,9 +15,9 @@ const SAMPLE: &str = "user = ecuser Supplemental_Groups = () Capabilities = cap_
 
 fn drops(plan: &Plan) -> CapSet {
     let mut dropped = CapSet::EMPTY;
-    for planned in &plan.steps {
-        if let Step::DropBounding(capability) = planned.step {
-            dropped.insert(capability);
+    for step in &plan.steps {
+        if let Step::DropBounding(capability) = step {
+            dropped.insert(*capability);
         }
     }
     dropped
@@ -25,8 +25,8 @@ fn drops(plan: &Plan) -> CapSet {
 
 /// The steps without those that shrink the bounding set, of which there are many.
 fn but_drops(plan: &Plan) -> Vec<String> {
-    let shown = plan.steps.iter().filter(|planned| !matches!(planned.step, Step::DropBounding(_)));
-    shown.map(|planned| planned.step.to_string()).collect()
+    let shown = plan.steps.iter().filter(|step| !matches!(step, Step::DropBounding(_)));
+    shown.map(ToString::to_string).collect()
 }
 
 #[test]
@@ -58,15 +58,12 @@ fn the_sample_from_full_root() {
 #[test]
 fn the_bounding_set_shrinks_after_the_groups_and_before_the_user() {
     let plan = planned(SAMPLE, &root()).unwrap();
-    let position =
-        |what: fn(&Step) -> bool| plan.steps.iter().position(|planned| what(&planned.step)).unwrap();
+    let position = |what: fn(&Step) -> bool| plan.steps.iter().position(what).unwrap();
     let first = position(|step| matches!(step, Step::DropBounding(_)));
     assert!(position(|step| matches!(step, Step::SetResGid(_))) < first);
     assert!(first < position(|step| matches!(step, Step::SetResUid(_))));
     let count = every().len() - 1;
-    assert!(
-        plan.steps[first..first + count].iter().all(|planned| matches!(planned.step, Step::DropBounding(_)))
-    );
+    assert!(plan.steps[first..first + count].iter().all(|step| matches!(step, Step::DropBounding(_))));
 }
 
 #[test]
@@ -93,8 +90,8 @@ fn a_chroot_is_entered_first_and_left_for_its_root_at_once() {
     let mut situation = root();
     situation.chroot = Some(Ok(JAIL));
     let plan = planned(&format!("{SAMPLE} Chroot = /jail"), &situation).unwrap();
-    assert_eq!(plan.steps[0].step, Step::Chroot { directory: JAIL });
-    assert_eq!(plan.steps[1].step, Step::ChdirRoot);
+    assert_eq!(plan.steps[0], Step::Chroot { directory: JAIL });
+    assert_eq!(plan.steps[1], Step::ChdirRoot);
     assert_eq!((plan.end.root, plan.end.working_directory), (JAIL, JAIL));
     let tried: Vec<i32> = plan
         .attempts
@@ -122,10 +119,10 @@ fn what_the_parent_left_behind_goes_first() {
     let plan = planned(SAMPLE, &situation).unwrap();
     let reduced =
         CapState { effective: every(), permitted: every(), inheritable: caps("cap_net_bind_service") };
-    assert_eq!(plan.steps[0].step, Step::SetCapabilities(reduced));
+    assert_eq!(plan.steps[0], Step::SetCapabilities(reduced));
     assert_eq!(plan.end.inheritable, caps("cap_net_bind_service"));
     assert_eq!(plan.end.ambient, caps("cap_net_bind_service"));
-    assert!(!plan.steps[1].after.ambient.contains(cap("cap_chown")));
+    assert!(!plan.journey()[1].after.ambient.contains(cap("cap_chown")));
 }
 
 #[test]
@@ -133,7 +130,7 @@ fn securebits_of_privilege_are_taken_back_where_nothing_locks_them() {
     let mut situation = root();
     situation.start.securebits = Securebits::NO_SETUID_FIXUP.with(Securebits(0x100));
     let plan = planned(SAMPLE, &situation).unwrap();
-    assert_eq!(plan.steps[0].step, Step::SetSecurebits(Securebits(0x100)));
+    assert_eq!(plan.steps[0], Step::SetSecurebits(Securebits(0x100)));
     assert_eq!(plan.end.securebits, Securebits(0x100), "those of advice to interpreters stay");
 }
 
@@ -142,7 +139,7 @@ fn a_death_signal_that_was_asked_for_is_asked_for_again() {
     let mut situation = root();
     situation.start.parent_death_signal = 15;
     let plan = planned(SAMPLE, &situation).unwrap();
-    assert!(plan.steps.iter().any(|planned| planned.step == Step::SetParentDeathSignal(15)));
+    assert!(plan.steps.contains(&Step::SetParentDeathSignal(15)));
     assert_eq!(plan.end.parent_death_signal, 15);
 }
 
@@ -153,7 +150,7 @@ fn root_with_capabilities_is_locked_out_of_the_rest() {
             .unwrap();
     let locked = Securebits::NOROOT.with(Securebits::NOROOT_LOCKED);
     assert_eq!(plan.end.securebits, locked);
-    assert!(plan.steps.iter().any(|planned| planned.step == Step::SetSecurebits(locked)));
+    assert!(plan.steps.contains(&Step::SetSecurebits(locked)));
     assert_eq!([plan.end.permitted, plan.end.effective, plan.end.ambient], [caps("cap_net_bind_service"); 3]);
     assert_eq!(codes(&plan.findings), ["user-is-root"]);
 }
@@ -270,7 +267,7 @@ fn a_way_that_is_retained_on_purpose_is_not_tried_but_warned_about() {
 fn every_step_is_followed_by_the_state_it_leads_to() {
     let plan = planned(SAMPLE, &root()).unwrap();
     let mut state = plan.start.clone();
-    for planned in &plan.steps {
+    for planned in plan.journey() {
         let after = stepdown_security::rules::predict(&root().facts, &state, &planned.step).unwrap();
         assert_eq!(after, planned.after, "{}", planned.step);
         assert_ne!(after, state, "{} changes nothing", planned.step);
@@ -284,6 +281,6 @@ fn what_is_ambient_is_emptied_for_a_process_that_goes_on_itself() {
     let held = caps("cap_kill");
     let options = "user = ecuser Supplemental_Groups = () Capabilities = cap_kill+eip";
     let plan = plan(&policy(options), &user(994, held, held), Purpose::Stay).unwrap();
-    assert_eq!(plan.steps[0].step, Step::ClearAmbient);
+    assert_eq!(plan.steps[0], Step::ClearAmbient);
     assert_eq!((plan.end.ambient, plan.end.inheritable), (CapSet::EMPTY, held));
 }

@@ -31,9 +31,9 @@ fn only(text: &str) -> Finding {
 fn an_unknown_option_is_told_with_the_nearest_name() {
     assert_eq!(refused("Security {\n  Capabilites = x\n}"), [("unknown-option", 2, 3)]);
     let finding = only("Security { Capabilites = x }");
-    assert!(finding.hint.unwrap().contains("Capabilities"));
+    assert!(finding.hint.clone().unwrap().contains("Capabilities"));
     let finding = only("Security { Frobnicate_It_All = x }");
-    assert!(!finding.hint.unwrap().contains("did you mean"));
+    assert!(!finding.hint.clone().unwrap().contains("did you mean"));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn each_odd_identity_of_an_array_is_refused_at_its_own_place() {
 fn capability_text_is_refused_at_the_word_that_is_wrong() {
     let text = r#"Security { Capabilities = "cap_kill+ep cap_net_bind_servce+ep" }"#;
     assert_eq!(refused(text), [("bad-capability-text", 1, 40)]);
-    assert!(only(text).hint.unwrap().contains("cap_net_bind_service"));
+    assert!(only(text).hint.clone().unwrap().contains("cap_net_bind_service"));
     assert_eq!(refused("Security { Capabilities = \"cap_kill\" }")[0].0, "bad-capability-text");
     assert_eq!(refused("Security { Bounding_Set = \"cap_kil\" }"), [("bad-capability-text", 1, 28)]);
     assert_eq!(refused("Security { Bounding_Set = \"cap_kill+ep\" }")[0].0, "bad-capability-text");
@@ -79,7 +79,7 @@ fn capability_text_is_refused_at_the_word_that_is_wrong() {
 fn a_chroot_is_an_absolute_directory() {
     assert_eq!(refused("Security { Chroot = \"\" }"), [("empty-chroot", 1, 21)]);
     assert_eq!(refused("Security { Chroot = srv/jail }"), [("relative-chroot", 1, 21)]);
-    assert!(only("Security { Chroot = srv/jail }").hint.unwrap().contains("/srv/jail"));
+    assert!(only("Security { Chroot = srv/jail }").hint.clone().unwrap().contains("/srv/jail"));
 }
 
 #[test]

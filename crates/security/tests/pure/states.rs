@@ -131,7 +131,7 @@ pub(crate) fn planned(options: &str, situation: &Situation) -> Result<Plan, Vec<
 
 /// The steps of a plan in words.
 pub(crate) fn steps(plan: &Plan) -> Vec<String> {
-    plan.steps.iter().map(|planned| planned.step.to_string()).collect()
+    plan.steps.iter().map(ToString::to_string).collect()
 }
 
 pub(crate) fn codes(findings: &[Finding]) -> Vec<&'static str> {
