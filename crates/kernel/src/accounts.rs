@@ -5,6 +5,12 @@
 //! service is ever loaded into a program that is about to give up root. All of it happens before the root directory
 //! changes.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
 use stepdown_security::identity::Identity;
 use stepdown_security::policy::Group;
 use stepdown_security::resolve::{Account, Answers, Questions};
@@ -44,6 +50,7 @@ pub fn answer(questions: &Questions) -> Answers {
 ///
 /// # Errors
 /// Why the name service could not say, in words.
+#[cfg(feature = "std")]
 pub fn user_id(identity: &Identity) -> Result<Option<u32>, String> {
     Ok(account(&Etc::read(), identity)?.map(|account| account.id))
 }
@@ -52,17 +59,20 @@ pub fn user_id(identity: &Identity) -> Result<Option<u32>, String> {
 ///
 /// # Errors
 /// As for [`user_id`].
+#[cfg(feature = "std")]
 pub fn group_id(identity: &Identity) -> Result<Option<u32>, String> {
     Ok(group(&Etc::read(), identity)?.map(|group| group.id))
 }
 
 /// The name of the account with this id, if there is one and the name service answers.
+#[cfg(feature = "std")]
 #[must_use]
 pub fn name_of(uid: u32) -> Option<String> {
     account(&Etc::read(), &Identity::Id(uid)).ok().flatten().map(|account| account.name)
 }
 
 /// The name of the group with this id, likewise.
+#[cfg(feature = "std")]
 #[must_use]
 pub fn name_of_group(gid: u32) -> Option<String> {
     match Etc::read().group_by_id(gid) {
@@ -78,7 +88,7 @@ fn account(etc: &Etc, identity: &Identity) -> Result<Option<Account>, String> {
     };
     let found = match known {
         Some(answer) => answer,
-        None => getent::ask("passwd", &key)?.map(|line| entry(&line)).transpose()?,
+        None => ask("passwd", &key)?.map(|line| entry(&line)).transpose()?,
     };
     let Some(found) = found else { return Ok(None) };
     checked(identity, &found)?;
@@ -94,8 +104,8 @@ fn group(etc: &Etc, identity: &Identity) -> Result<Option<Group>, String> {
     };
     let found = match etc.group_by_name(name) {
         Some(answer) => answer,
-        None => match getent::ask("group", name)? {
-            Some(line) => Some(etc::group_id(&line).ok_or_else(|| unclear("group", &line))?),
+        None => match ask("group", name)? {
+            Some(line) => Some(etc::group_of(&line).ok_or_else(|| unclear("group", &line))?),
             None => None,
         },
     };
@@ -106,7 +116,7 @@ fn memberships(etc: &Etc, user: &str, primary: u32) -> Result<Vec<u32>, String> 
     if let Some(list) = etc.group_list(user, primary) {
         return Ok(list);
     }
-    let Some(line) = getent::ask("initgroups", user)? else { return Ok(vec![primary]) };
+    let Some(line) = ask("initgroups", user)? else { return Ok(vec![primary]) };
     // The user's name, then the ids.
     let ids = line
         .split_ascii_whitespace()
@@ -117,8 +127,16 @@ fn memberships(etc: &Etc, user: &str, primary: u32) -> Result<Vec<u32>, String> 
     Ok(list)
 }
 
+/// Asks the name service, and says which of its sources were asked where there is no answer.
+fn ask(database: &str, key: &str) -> Result<Option<String>, String> {
+    getent::ask(database, key).map_err(|reason| match etc::asked([database, "group"]) {
+        Some(line) => format!("{reason}; /etc/nsswitch.conf has `{line}`"),
+        None => reason,
+    })
+}
+
 fn entry(line: &str) -> Result<Passwd, String> {
-    etc::passwd(line, |_| true).ok_or_else(|| unclear("passwd", line))
+    etc::passwd_of(line.trim_end()).ok_or_else(|| unclear("passwd", line))
 }
 
 /// Whether an entry is about what was asked. A name service may spell a name in its own way, but an id is that id, and
@@ -140,7 +158,7 @@ fn checked(identity: &Identity, found: &Passwd) -> Result<(), String> {
 }
 
 fn unclear(database: &str, line: &str) -> String {
-    format!("getent {database} answered something else than an entry: {}", line.trim_end().escape_debug())
+    format!("getent {database} answered something else than an entry: {}", line.trim_end())
 }
 
 #[cfg(test)]

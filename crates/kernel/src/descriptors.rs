@@ -3,28 +3,30 @@
 //! A descriptor that was open by accident passes through setpriv, gosu and their like; one on `/` leads out of a
 //! chroot. Here every descriptor except 0, 1, 2 and those named is closed by execve(2), close_range(2), fcntl(2).
 
-use std::ffi::c_int;
-use std::fs::File;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ffi::c_int;
 
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, statat};
+use stepdown_security::credentials;
 use stepdown_security::errno::Errno;
 use stepdown_security::situation::PassedDescriptor;
 
-use crate::{errno_of, sys};
+use crate::{Error, sys};
 
 /// Opens `/dev/null` for each of the descriptors 0, 1 and 2 that is closed, as the C library does for set-id programs:
 /// whatever is opened next would otherwise take its number, and the program's input or output would be that.
 ///
 /// # Errors
 /// What open(2) answered.
-pub fn fill_standard() -> io::Result<()> {
+pub fn fill_standard() -> Result<(), Errno> {
     for number in 0..=2 {
         if sys::is_close_on_exec(number).is_err() {
             // The lowest free number is taken, which is this one. It is not closed by execve(2).
-            let file = rustix::fs::open(c"/dev/null", OFlags::RDWR, Mode::empty())?;
-            std::mem::forget(file);
+            let file = rustix::fs::open(c"/dev/null", OFlags::RDWR, Mode::empty())
+                .map_err(|error| Errno(error.raw_os_error()))?;
+            core::mem::forget(file);
         }
     }
     Ok(())
@@ -37,7 +39,7 @@ pub fn fill_standard() -> io::Result<()> {
 pub fn passed(named: &[c_int]) -> Result<Vec<PassedDescriptor>, c_int> {
     let mut numbers = vec![0, 1, 2];
     numbers.extend_from_slice(named);
-    numbers.sort_unstable();
+    let mut numbers = sorted(numbers);
     numbers.dedup();
     let mut list = Vec::new();
     for number in numbers {
@@ -64,25 +66,24 @@ pub fn is_directory(number: c_int) -> bool {
 ///
 /// # Errors
 /// What close_range(2) answered.
-pub fn close_others(kept: &[c_int]) -> io::Result<()> {
-    let mut kept: Vec<c_int> = kept.iter().copied().filter(|number| *number > 2).collect();
-    kept.sort_unstable();
+pub fn close_others(kept: &[c_int]) -> Result<(), Error> {
+    let kept = sorted(kept.iter().copied().filter(|number| *number > 2).collect());
     let mut first = 3;
     for number in kept {
         sys::close_range(first, number - 1)?;
         first = number + 1;
     }
-    sys::close_range(first, c_int::MAX)
+    Ok(sys::close_range(first, c_int::MAX)?)
 }
 
 /// The descriptors above 2 that are open on directories, sorted.
 ///
 /// # Errors
 /// What reading `/proc/self/fd` answered.
-pub fn directories_above_standard() -> io::Result<Vec<PassedDescriptor>> {
+pub fn directories_above_standard() -> Result<Vec<PassedDescriptor>, Error> {
     let listing = rustix::fs::open(c"/proc/self/fd", DIRECTORY, Mode::empty())?;
     let own = listing.as_raw_fd();
-    let mut list: Vec<PassedDescriptor> = numbers(&listing)?
+    let mut list: Vec<PassedDescriptor> = sorted(numbers(&listing)?)
         .into_iter()
         .filter(|number| *number > 2 && *number != own)
         .filter(|number| sys::descriptor_kind(*number).is_ok_and(|(directory, _)| directory))
@@ -90,7 +91,6 @@ pub fn directories_above_standard() -> io::Result<Vec<PassedDescriptor>> {
         .collect();
     // Reading the directory took a descriptor of its own, which is gone by now.
     list.retain(|descriptor| sys::is_close_on_exec(descriptor.number).is_ok());
-    list.sort_unstable_by_key(|descriptor| descriptor.number);
     Ok(list)
 }
 
@@ -106,7 +106,7 @@ pub fn close_others_on_exec(passed: &[PassedDescriptor]) -> Result<(), Errno> {
         if number > first {
             mark(first, number - 1)?;
         }
-        sys::set_close_on_exec(descriptor.number, false).map_err(|error| errno_of(&error))?;
+        sys::set_close_on_exec(descriptor.number, false)?;
         first = number + 1;
     }
     mark(first, u32::MAX)
@@ -122,7 +122,7 @@ pub fn open_after_exec(
     process: Option<&OwnedFd>,
     passed: &[PassedDescriptor],
     own: &[c_int],
-) -> io::Result<Vec<c_int>> {
+) -> Result<Vec<c_int>, Error> {
     let Some(process) = process else {
         let all = 0..sys::descriptor_bound();
         return Ok(all.filter(|&number| sys::is_close_on_exec(number).is_ok_and(|set| !set)).collect());
@@ -142,12 +142,11 @@ pub fn open_after_exec(
             Ok(false) => list.push(number),
             Ok(true) => {}
             // The descriptor that the listing itself took.
-            Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
-            Err(error) => return Err(error),
+            Err(Errno(libc::EBADF)) => {}
+            Err(errno) => return Err(errno.into()),
         }
     }
-    list.sort_unstable();
-    Ok(list)
+    Ok(sorted(list))
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -156,21 +155,28 @@ fn mark(first: u32, last: u32) -> Result<(), Errno> {
     match sys::close_on_exec_range(first, last) {
         Ok(()) => Ok(()),
         // CLOSE_RANGE_CLOEXEC came with Linux 5.11; before, one by one.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) => {
-            let directory = File::open("/proc/self/fd").map_err(|error| errno_of(&error))?;
+        Err(Errno(libc::ENOSYS | libc::EINVAL)) => {
+            let fail = |error: rustix::io::Errno| Errno(error.raw_os_error());
+            let directory = rustix::fs::open(c"/proc/self/fd", DIRECTORY, Mode::empty()).map_err(fail)?;
             let own = directory.as_raw_fd();
-            for number in numbers(&directory).map_err(|error| errno_of(&error))? {
+            for number in numbers(&directory).map_err(fail)? {
                 if number != own && number.unsigned_abs() >= first && number.unsigned_abs() <= last {
-                    sys::set_close_on_exec(number, true).map_err(|error| errno_of(&error))?;
+                    sys::set_close_on_exec(number, true)?;
                 }
             }
             Ok(())
         }
-        Err(error) => Err(errno_of(&error)),
+        Err(errno) => Err(errno),
     }
 }
 
-fn numbers(directory: impl AsFd) -> io::Result<Vec<c_int>> {
+/// In order; none of them is negative.
+fn sorted(numbers: Vec<c_int>) -> Vec<c_int> {
+    let numbers = credentials::sorted(numbers.into_iter().map(c_int::cast_unsigned).collect());
+    numbers.into_iter().map(u32::cast_signed).collect()
+}
+
+fn numbers(directory: impl AsFd) -> rustix::io::Result<Vec<c_int>> {
     let mut list = Vec::new();
     for entry in Dir::read_from(directory)? {
         if let Some(number) = entry?.file_name().to_str().ok().and_then(|name| name.parse().ok()) {

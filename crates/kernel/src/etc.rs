@@ -4,15 +4,22 @@
 //! This answers only where the answer is certainly the one the name service would give: the source `files` stands first
 //! and has the entry, or stands alone. Everything else (other sources, actions in brackets, a caching daemon) is
 //! [`None`] here, and asked of getent(1) by [`crate::accounts`]. The reason is time: asking costs more than the whole
-//! rest of a transition. Not for: shadow passwords, or changing anything.
+//! rest of a transition. For the same reason each file is gone through once, byte by byte. Not for: shadow passwords, or
+//! changing anything.
 
-use std::cell::OnceCell;
-use std::ffi::CStr;
-use std::io;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
+use core::ffi::CStr;
+use core::ops::Range;
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, Dir, Mode, OFlags, access};
+use rustix::io::Errno;
 
-use crate::files;
+use crate::read;
+use crate::scan::{before, lines};
 
 /// An entry of passwd(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,21 +32,45 @@ pub(crate) struct Passwd {
 
 /// What of `/etc` answers questions about names, read once.
 pub(crate) struct Etc {
-    /// `nsswitch.conf`; `None` where its sources can't be relied on: unreadable, or a caching daemon (nscd(8)) in between.
-    sources: Option<String>,
-    passwd: OnceCell<Option<String>>,
-    group: OnceCell<Option<String>>,
+    sources: Option<Sources>,
+    passwd: OnceCell<Option<Table<7>>>,
+    group: OnceCell<Option<Table<4>>>,
+}
+
+/// What nsswitch.conf(5) says of each database.
+#[derive(Default)]
+struct Sources {
+    passwd: Line,
+    group: Line,
+    initgroups: Line,
+}
+
+/// The line of a database.
+#[derive(Default)]
+enum Line {
+    /// There is none, or no file: nsswitch.conf(5) has it that it is `files` then.
+    #[default]
+    Absent,
+    /// Its sources, in order.
+    Sources(Vec<String>),
+    /// More than their order counts.
+    Unsure,
+}
+
+/// A file of entries, and where the fields of each are in it.
+struct Table<const FIELDS: usize> {
+    text: String,
+    entries: Vec<[u32; FIELDS]>,
 }
 
 impl Etc {
     pub(crate) fn read() -> Etc {
         // The C library's own test for the daemon.
         let cached = access(c"/var/run/nscd/socket", Access::EXISTS).is_ok();
-        let sources = match files::text(c"/etc/nsswitch.conf") {
+        let sources = match read::text(c"/etc/nsswitch.conf") {
             _ if cached => None,
-            Ok(text) => Some(text),
-            // nsswitch.conf(5): without the file, or without a line, it is `files` for both databases.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(String::new()),
+            Ok(text) => Some(Sources::of(&text)),
+            Err(Errno::NOENT) => Some(Sources::default()),
             Err(_) => None,
         };
         Etc { sources, passwd: OnceCell::new(), group: OnceCell::new() }
@@ -53,177 +84,276 @@ impl Etc {
 
     /// The account of that name, if the files are certain to say; the inner `None` is that there certainly is none.
     pub(crate) fn passwd_by_name(&self, name: &str) -> Option<Option<Passwd>> {
-        self.certain("passwd", self.passwd(), |text| passwd(text, |entry| entry.name == name))
+        certain(&self.sources.as_ref()?.passwd, self.passwd(), |table| {
+            table.passwd(|entry| table.field(entry, NAME) == name)
+        })
     }
 
     /// The account of that id, likewise.
     pub(crate) fn passwd_by_id(&self, uid: u32) -> Option<Option<Passwd>> {
-        self.certain("passwd", self.passwd(), |text| passwd(text, |entry| entry.uid == uid))
+        certain(&self.sources.as_ref()?.passwd, self.passwd(), |table| {
+            table.passwd(|entry| table.id(entry, ID) == uid)
+        })
     }
 
     /// The id of the group of that name, likewise.
     pub(crate) fn group_by_name(&self, name: &str) -> Option<Option<u32>> {
-        self.certain("group", self.group(), |text| {
-            entries(text).find(|entry| entry.0 == name).map(|entry| entry.1)
+        certain(&self.sources.as_ref()?.group, self.group(), |table| {
+            table.find(|entry| table.field(entry, NAME) == name).map(|entry| table.id(entry, ID))
         })
     }
 
     /// The name of the group of that id, likewise.
+    #[cfg(feature = "std")]
     pub(crate) fn group_by_id(&self, gid: u32) -> Option<Option<String>> {
-        let name = |entry: (&str, u32, &str)| entry.0.to_owned();
-        self.certain("group", self.group(), |text| entries(text).find(|entry| entry.1 == gid).map(name))
+        certain(&self.sources.as_ref()?.group, self.group(), |table| {
+            table.find(|entry| table.id(entry, ID) == gid).map(|entry| table.field(entry, NAME).to_owned())
+        })
     }
 
     /// `group`, and the groups that list the user, if no other source than `files` can have any.
     pub(crate) fn group_list(&self, user: &str, group: u32) -> Option<Vec<u32>> {
-        if !self.memberships_in_files() {
+        if !self.sources.as_ref()?.memberships_in_files() {
             return None;
         }
+        let table = self.group()?;
         let mut list = vec![group];
-        let member = |entry: &(&str, u32, &str)| entry.2.split(',').any(|member| member == user);
-        list.extend(entries(self.group()?).filter(member).map(|entry| entry.1));
+        for entry in &table.entries {
+            let members = table.field(entry, MEMBERS);
+            if !members.is_empty() && members.split(',').any(|member| member == user) {
+                list.push(table.id(entry, ID));
+            }
+        }
         Some(list)
     }
 
     /// The names of all users that the file has: what was meant by one that does not exist may be among them.
     pub(crate) fn user_names(&self) -> Vec<String> {
-        names(self.passwd())
+        self.passwd().map_or_else(Vec::new, Table::names)
     }
 
     /// The names of all groups, likewise.
     pub(crate) fn group_names(&self) -> Vec<String> {
-        names(self.group())
+        self.group().map_or_else(Vec::new, Table::names)
     }
 
-    /// An answer of the source `files`, where that is the answer of the name service: it is asked first and has
-    /// one, or it is asked alone; and every line of its file is one that nobody reads in another way.
-    fn certain<T>(
-        &self,
-        database: &str,
-        text: Option<&str>,
-        look: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<Option<T>> {
-        let sources = self.of(&[database])?;
-        if sources.first() != Some(&"files") {
-            return None;
+    fn passwd(&self) -> Option<&Table<7>> {
+        self.passwd.get_or_init(|| Table::of(contents(c"/etc/passwd")?, &[ID, GROUP])).as_ref()
+    }
+
+    fn group(&self) -> Option<&Table<4>> {
+        self.group.get_or_init(|| Table::of(contents(c"/etc/group")?, &[ID])).as_ref()
+    }
+}
+
+/// An entry of passwd(5) in a line that another source answered, whatever its names are like.
+pub(crate) fn passwd_of(line: &str) -> Option<Passwd> {
+    let mut fields = line.split(':');
+    let name = fields.next()?.to_owned();
+    let uid = id_of(fields.nth(1)?.as_bytes())?;
+    let gid = id_of(fields.next()?.as_bytes())?;
+    Some(Passwd { name, uid, gid, home: fields.nth(1)?.to_owned() })
+}
+
+/// The id of an entry of group(5) in a line that another source answered.
+pub(crate) fn group_of(line: &str) -> Option<u32> {
+    id_of(line.split(':').nth(ID)?.as_bytes())
+}
+
+/// The line of nsswitch.conf(5) for one of these databases, the first that has one, for a message.
+pub(crate) fn asked(databases: [&str; 2]) -> Option<String> {
+    let text = read::text(c"/etc/nsswitch.conf").ok()?;
+    let of = |database: &str| {
+        let is_of = |line: &&str| line.strip_prefix(database).is_some_and(|rest| rest.starts_with(':'));
+        lines(&text).find(is_of).map(str::to_owned)
+    };
+    of(databases[0]).or_else(|| of(databases[1]))
+}
+
+/// The fields of passwd(5) and group(5) that are read.
+const NAME: usize = 0;
+const ID: usize = 2;
+const GROUP: usize = 3;
+const HOME: usize = 5;
+const MEMBERS: usize = 3;
+
+impl<const FIELDS: usize> Table<FIELDS> {
+    /// The entries of a text, if every line is one that all readers read alike: so many fields, a name, plain numbers in the
+    /// fields of `ids`, no white space around either. Readers differ in what they make of others (the C library takes some that
+    /// are cut short, and blanks and signs before a number), and then the C library has to be asked.
+    fn of(text: String, ids: &[usize]) -> Option<Table<FIELDS>> {
+        let bytes = text.as_bytes();
+        // Where a field ends fits in 32 bits.
+        u32::try_from(bytes.len()).ok()?;
+        let mut entries = Vec::with_capacity(64);
+        let mut at = 0;
+        while at < bytes.len() {
+            if matches!(bytes[at], b'\n' | b'#') {
+                at += before(&bytes[at..], b'\n', b'\n') + 1;
+                continue;
+            }
+            let mut ends = [0; FIELDS];
+            let mut field = 0;
+            loop {
+                let start = at;
+                at += before(&bytes[start..], b':', b'\n');
+                let last = bytes.get(at) != Some(&b':');
+                let part = &bytes[start..at];
+                let fits = match field {
+                    NAME => !part.is_empty() && !matches!(part[0], b'+' | b'-') && !part.iter().any(is_space),
+                    _ if ids.contains(&field) => id_of(part).is_some(),
+                    _ => !last || !part.last().is_some_and(is_space),
+                };
+                if !fits || field == FIELDS {
+                    return None;
+                }
+                ends[field] = at as u32;
+                field += 1;
+                at += 1;
+                if last {
+                    break;
+                }
+            }
+            if field != FIELDS {
+                return None;
+            }
+            entries.push(ends);
         }
-        match look(text?) {
-            Some(found) => Some(Some(found)),
-            None if sources.len() == 1 => Some(None),
-            None => None,
+        Some(Table { text, entries })
+    }
+
+    fn find(&self, wanted: impl Fn(&[u32; FIELDS]) -> bool) -> Option<&[u32; FIELDS]> {
+        self.entries.iter().find(|entry| wanted(entry))
+    }
+
+    fn field(&self, entry: &[u32; FIELDS], field: usize) -> &str {
+        &self.text[self.range(entry, field)]
+    }
+
+    fn id(&self, entry: &[u32; FIELDS], field: usize) -> u32 {
+        // It was read before.
+        id_of(self.field(entry, field).as_bytes()).unwrap_or(u32::MAX)
+    }
+
+    fn range(&self, entry: &[u32; FIELDS], field: usize) -> Range<usize> {
+        let end = entry[field] as usize;
+        let start = match field.checked_sub(1) {
+            Some(before) => entry[before] as usize + 1,
+            None => {
+                self.text.as_bytes()[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+            }
+        };
+        start..end
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.entries.iter().map(|entry| self.field(entry, NAME).to_owned()).collect()
+    }
+}
+
+impl Table<7> {
+    fn passwd(&self, wanted: impl Fn(&[u32; 7]) -> bool) -> Option<Passwd> {
+        self.find(wanted).map(|entry| Passwd {
+            name: self.field(entry, NAME).to_owned(),
+            uid: self.id(entry, ID),
+            gid: self.id(entry, GROUP),
+            home: self.field(entry, HOME).to_owned(),
+        })
+    }
+}
+
+impl Sources {
+    fn of(text: &str) -> Sources {
+        let mut sources = Sources::default();
+        for line in lines(text) {
+            // What a comment leaves.
+            let line = &line[..before(line.as_bytes(), b'#', b'#')];
+            let colon = before(line.as_bytes(), b':', b':');
+            let Some(words) = line.get(colon + 1..) else { continue };
+            let database = &line[..colon];
+            let entry = match database.trim_ascii() {
+                "passwd" => &mut sources.passwd,
+                "group" => &mut sources.group,
+                "initgroups" => &mut sources.initgroups,
+                _ => continue,
+            };
+            // Several lines, of which the C library has not always taken the same; or actions.
+            *entry = if matches!(entry, Line::Absent) && !words.as_bytes().contains(&b'[') {
+                Line::Sources(words.split_ascii_whitespace().map(str::to_owned).collect())
+            } else {
+                Line::Unsure
+            };
         }
+        sources
     }
 
     /// Whether no other source than `files` can add a membership to a group list. `systemd` can only where
     /// somebody provides user records, nss-systemd(8).
     fn memberships_in_files(&self) -> bool {
-        self.of(&["initgroups", "group"]).is_some_and(|sources| {
-            sources.first() == Some(&"files")
-                && sources.iter().all(|source| match *source {
-                    "files" => true,
-                    "systemd" => !memberships_provided(),
-                    _ => false,
-                })
-        })
+        let line = if matches!(self.initgroups, Line::Absent) { &self.group } else { &self.initgroups };
+        match line {
+            Line::Absent => true,
+            Line::Sources(sources) => {
+                sources.first().is_some_and(|source| source == "files")
+                    && sources.iter().all(|source| match source.as_str() {
+                        "files" => true,
+                        "systemd" => !memberships_provided(),
+                        _ => false,
+                    })
+            }
+            Line::Unsure => false,
+        }
     }
+}
 
-    /// The sources of the first of `databases` that has a line; `None` where more than their order counts.
-    fn of(&self, databases: &[&str]) -> Option<Vec<&str>> {
-        let text = self.sources.as_deref()?;
-        let of = |database: &&str| {
-            let lines = text.lines().filter_map(|line| {
-                let line = line.split('#').next().unwrap_or_default();
-                line.trim_start().strip_prefix(*database)?.trim_start().strip_prefix(':')
-            });
-            lines.collect::<Vec<&str>>()
-        };
-        let lines = databases.iter().map(of).find(|lines| !lines.is_empty()).unwrap_or_default();
-        let line = match lines[..] {
-            [] => return Some(vec!["files"]),
-            [line] if !line.contains('[') => line,
-            // Actions; or several lines, of which the C library has not always taken the same.
-            _ => return None,
-        };
-        Some(line.split_ascii_whitespace().collect())
-    }
-
-    fn passwd(&self) -> Option<&str> {
-        self.passwd.get_or_init(|| contents(c"/etc/passwd").filter(|text| plain(text, 7, &[2, 3]))).as_deref()
-    }
-
-    fn group(&self) -> Option<&str> {
-        self.group.get_or_init(|| contents(c"/etc/group").filter(|text| plain(text, 4, &[2]))).as_deref()
+/// An answer of the source `files`, where that is the answer of the name service: it is asked first and has one, or it is asked
+/// alone; and every line of its file is one that nobody reads in another way.
+fn certain<T, const FIELDS: usize>(
+    line: &Line,
+    table: Option<&Table<FIELDS>>,
+    look: impl FnOnce(&Table<FIELDS>) -> Option<T>,
+) -> Option<Option<T>> {
+    let alone = match line {
+        Line::Absent => true,
+        Line::Sources(sources) if sources.first().is_some_and(|source| source == "files") => {
+            sources.len() == 1
+        }
+        Line::Sources(_) | Line::Unsure => return None,
+    };
+    match look(table?) {
+        Some(found) => Some(Some(found)),
+        None if alone => Some(None),
+        None => None,
     }
 }
 
 /// A file that is not there, as in an image without accounts, has no entries; of one that can't be read nothing is known.
 fn contents(path: &CStr) -> Option<String> {
-    match files::text(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(String::new()),
+    match read::text(path) {
+        Err(Errno::NOENT) => Some(String::new()),
         text => text.ok(),
     }
 }
 
-fn names(text: Option<&str>) -> Vec<String> {
-    text.into_iter().flat_map(lines).filter_map(|line| line.split(':').next()).map(str::to_owned).collect()
-}
-
-/// Whether every line is an entry that all readers read alike: so many fields, a name, plain numbers in the fields of `ids`,
-/// no white space around either. Readers differ in what they make of others (the C library takes some that are cut short,
-/// and blanks and signs before a number), and then the C library has to be asked.
-fn plain(text: &str, fields: usize, ids: &[usize]) -> bool {
-    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).all(|line| {
-        let list: Vec<&str> = line.split(':').collect();
-        let name = list[0];
-        list.len() == fields
-            && !name.is_empty()
-            && !name.starts_with(['+', '-'])
-            && !name.contains(char::is_whitespace)
-            && !line.ends_with(char::is_whitespace)
-            && ids.iter().all(|&index| id(list[index]).is_some())
-    })
-}
-
-/// The first entry of a text in the form of passwd(5) that is wanted.
-pub(crate) fn passwd(text: &str, wanted: impl Fn(&Passwd) -> bool) -> Option<Passwd> {
-    lines(text)
-        .filter_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next()?;
-            fields.next()?;
-            let uid = id(fields.next()?)?;
-            let gid = id(fields.next()?)?;
-            fields.next()?;
-            let home = fields.next()?;
-            Some(Passwd { name: name.into(), uid, gid, home: home.into() })
-        })
-        .find(wanted)
-}
-
-/// The id of the first entry of a text in the form of group(5).
-pub(crate) fn group_id(text: &str) -> Option<u32> {
-    entries(text).next().map(|entry| entry.1)
-}
-
-/// Name, id and member list of each entry of group(5).
-fn entries(text: &str) -> impl Iterator<Item = (&str, u32, &str)> {
-    lines(text).filter_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        fields.next()?;
-        Some((name, id(fields.next()?)?, fields.next().unwrap_or_default()))
-    })
-}
-
-/// The lines that the source `files` takes for entries: no comments, and nothing for nss_compat (`+` and `-`).
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with(['#', '+', '-']))
+/// isspace(3) of the C locale.
+fn is_space(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
 }
 
 /// Decimal digits alone; 4294967295 is no id.
-fn id(text: &str) -> Option<u32> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|&id: &u32| digits && id != u32::MAX)
+fn id_of(text: &[u8]) -> Option<u32> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut value = 0_u32;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(digit.into())?;
+    }
+    (value != u32::MAX).then_some(value)
 }
 
 /// Whether anything provides memberships to nss-systemd(8): sockets of services, or records dropped in. The service
@@ -231,85 +361,115 @@ fn id(text: &str) -> Option<u32> {
 /// their own, systemd-userdbd.service(8).
 fn memberships_provided() -> bool {
     [
-        "/run/systemd/userdb",
-        "/etc/userdb",
-        "/run/userdb",
-        "/run/host/userdb",
-        "/usr/local/lib/userdb",
-        "/usr/lib/userdb",
+        c"/run/systemd/userdb",
+        c"/etc/userdb",
+        c"/run/userdb",
+        c"/run/host/userdb",
+        c"/usr/local/lib/userdb",
+        c"/usr/lib/userdb",
     ]
     .iter()
-    .filter_map(|directory| std::fs::read_dir(directory).ok())
-    .any(|entries| entries.flatten().any(|entry| entry.file_name() != "io.systemd.DynamicUser"))
+    .filter_map(|directory| {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(*directory, flags, Mode::empty()).and_then(Dir::new).ok()
+    })
+    .any(|entries| {
+        let of_services = |name: &[u8]| !matches!(name, b"." | b".." | b"io.systemd.DynamicUser");
+        entries.flatten().any(|entry| of_services(entry.file_name().to_bytes()))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn passwd(text: &str) -> Option<Table<7>> {
+        Table::of(text.into(), &[ID, GROUP])
+    }
+
+    fn group(text: &str) -> Option<Table<4>> {
+        Table::of(text.into(), &[ID])
+    }
+
     #[test]
     fn sources_are_read_as_the_manual_has_them() {
-        let read =
-            |text: &str| Etc { sources: Some(text.into()), passwd: OnceCell::new(), group: OnceCell::new() };
-        let hit = |text: &str| read(text).certain("passwd", Some(""), |_| Some(()));
-        let miss = |text: &str| read(text).certain("passwd", Some(""), |_| None::<()>);
+        let read = Sources::of;
+        let table = passwd("").unwrap();
+        let hit = |text: &str| certain(&read(text).passwd, Some(&table), |_| Some(()));
+        let miss = |text: &str| certain(&read(text).passwd, Some(&table), |_| None::<()>);
         assert_eq!(
-            read("passwd: files").certain("passwd", None, |_| Some(())),
+            certain(&read("passwd: files").passwd, None::<&Table<7>>, |_| Some(())),
             None,
             "a file that is not plain"
         );
         assert_eq!(hit("passwd: files\npasswd: sss\n"), None, "two lines");
+        assert_eq!(hit("passwd: files\npasswd: files\npasswd: files\n"), None, "three lines");
         assert_eq!(hit("passwd: files systemd # comment\n"), Some(Some(())));
         assert_eq!(miss("passwd: files systemd # comment\n"), None);
         assert_eq!(miss("passwd: files\n"), Some(None));
+        assert_eq!(miss("  passwd : files\n"), Some(None), "white space");
         assert_eq!(miss("#passwd: sss\n"), Some(None), "the default is files");
         assert_eq!(hit("passwd: sss files\n"), None);
+        assert_eq!(hit("passwd:\n"), None, "no source");
         assert_eq!(hit("passwd: files [NOTFOUND=return] sss\n"), None);
         assert!(read("group: files").memberships_in_files());
         assert!(!read("group: files sss").memberships_in_files());
         assert!(!read("group: files\ninitgroups: sss").memberships_in_files());
+        assert!(read("group: sss\ninitgroups: files").memberships_in_files());
     }
 
     #[test]
-    fn entries_with_anything_wrong_are_no_entries() {
-        let text = "+::::::\n# c:x:1:1::/:\nshort:x:1\nneg:x:-1:1::/:/\nmax:x:4294967295:1::/:/\nhex:x:0x1:1::/:/\nok:x:7:8:g:/home/ok:/bin/sh\n";
-        for name in ["+", "c", "short", "neg", "max", "hex"] {
-            assert_eq!(passwd(text, |entry| entry.name == name), None);
-        }
-        let ok = passwd(text, |entry| entry.name == "ok").unwrap();
-        assert_eq!((ok.uid, ok.gid, ok.home.as_str()), (7, 8, "/home/ok"));
+    fn entries_are_found_by_name_and_id() {
+        let table =
+            passwd("root:x:0:0:root:/root:/bin/sh\n\n# ok:x:1:1::/no:/no\nok:x:7:8:g:/home/ok:/bin/sh")
+                .unwrap();
+        let ok = Passwd { name: "ok".into(), uid: 7, gid: 8, home: "/home/ok".into() };
+        assert_eq!(table.passwd(|entry| table.field(entry, NAME) == "ok"), Some(ok.clone()));
+        assert_eq!(table.passwd(|entry| table.id(entry, ID) == 7), Some(ok));
+        assert_eq!(table.names(), ["root", "ok"]);
+        let other = passwd_of("EX\\a b:*:1:2:A B:/home/a b:").unwrap();
+        assert_eq!((other.name.as_str(), other.gid, other.home.as_str()), ("EX\\a b", 2, "/home/a b"));
+        assert_eq!(passwd_of("a:x:1:4294967295::/:"), None);
+        assert_eq!(group_of("a:x:1:b,c"), Some(1));
+        assert_eq!(group_of(""), None);
     }
 
     #[test]
     fn a_line_that_readers_read_differently_makes_the_file_uncertain() {
         let sound = "# users\nroot:x:0:0:root:/root:/bin/bash\n\nsvc:x:4300:4300::/:/bin/sh\n";
-        assert!(plain(sound, 7, &[2, 3]));
+        assert!(passwd(sound).is_some());
         for odd in [
+            "short:x:1",
             "svc:x:4300:4300",
             "svc:x: 4301:4301::/:/bin/sh",
             "svc:x:+1:1::/:/bin/sh",
             " svc:x:1:1::/:/bin/sh",
             "+::::::",
-            "svc:x:4294967295:1::/:/bin/sh",
+            "neg:x:-1:1::/:/",
+            "hex:x:0x1:1::/:/",
+            "max:x:4294967295:1::/:/bin/sh",
+            "wraps:x:4294967296:1::/:/bin/sh",
+            "none:x::1::/:/bin/sh",
             "svc:x:1:1::/:/bin/sh:more",
+            "svc:x:1:1::/:/bin/sh\r",
             "s vc:x:1:1::/:/bin/sh",
+            ":x:1:1::/:/bin/sh",
         ] {
-            assert!(!plain(&format!("{sound}{odd}\n"), 7, &[2, 3]), "{odd}");
+            assert!(passwd(&format!("{sound}{odd}\n")).is_none(), "{odd}");
         }
-        assert!(plain("a:x:1:\nb:x:2:root,svc\n", 4, &[2]));
-        assert!(
-            !plain("b:x: 11:svc\n", 4, &[2])
-                && !plain("f:x:15:svc:junk\n", 4, &[2])
-                && !plain("d:x:13:svc \n", 4, &[2])
-        );
+        assert!(group("a:x:1:\nb:x:2:root,svc\n").is_some());
+        assert!(group("b:x: 11:svc\n").is_none());
+        assert!(group("f:x:15:svc:junk\n").is_none());
+        assert!(group("d:x:13:svc \n").is_none());
     }
 
     #[test]
     fn members_are_whole_names() {
-        let list: Vec<_> = entries("a:x:1:ecuser,other\nb:x:2:ecuser2\nc:x:3:\nd:x:4\n")
-            .filter(|entry| entry.2.split(',').any(|member| member == "ecuser"))
-            .map(|entry| entry.1)
-            .collect();
-        assert_eq!(list, [1]);
+        let etc = Etc {
+            sources: Some(Sources::default()),
+            passwd: OnceCell::new(),
+            group: OnceCell::from(group("a:x:1:ecuser,other\nb:x:2:ecuser2\nc:x:3:\nd:x:4:x,ecuser\n")),
+        };
+        assert_eq!(etc.group_list("ecuser", 9), Some(vec![9, 1, 4]));
     }
 }

@@ -3,13 +3,15 @@
 //! A FIFO or a device given as a file must not hang or be touched, a file of another user must not steer root.
 //! Not for: what is in them, nor where they are looked for.
 
-use std::ffi::CStr;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
 
-use crate::trust;
-use rustix::fs::{Access, AtFlags, Mode, OFlags, Stat, accessat, fstat, openat, stat};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Access, AtFlags, Dir, Mode, OFlags, Stat, accessat, fstat, openat, stat};
+use stepdown_security::errno::Errno;
+
+use crate::{read, trust};
 
 /// What a path turned out to be.
 #[derive(Debug)]
@@ -36,13 +38,13 @@ pub enum ReadError {
     /// There is none.
     NotFound,
     /// The system says no: what it was doing, and why.
-    System(&'static str, io::Error),
+    System(&'static str, Errno),
     /// It is neither a regular file nor a directory, but this.
     NotRegular(&'static str),
     /// It is larger than the limit, in bytes.
     TooLarge(u64),
     /// Somebody else than root or this user could change it: which file or directory, and how.
-    Untrusted(PathBuf, String),
+    Untrusted(String, String),
 }
 
 /// The largest file that is read, in bytes.
@@ -62,7 +64,7 @@ pub enum Trust {
 ///
 /// # Errors
 /// As [`ReadError`] says.
-pub fn read(path: &Path, trust: Trust) -> Result<Contents, ReadError> {
+pub fn read(path: &[u8], trust: Trust) -> Result<Contents, ReadError> {
     // Looked at before it is opened: opening a device can have effects, opening a FIFO to read waits for a writer.
     let before = stat(path).map_err(|error| system("stat", error))?;
     kind(&before)?;
@@ -74,7 +76,7 @@ pub fn read(path: &Path, trust: Trust) -> Result<Contents, ReadError> {
         trusted(path, &status, is_directory)?;
     }
     if is_directory {
-        return list(path);
+        return list(file);
     }
     let size = u64::try_from(status.st_size).unwrap_or(0);
     if size > SIZE_LIMIT {
@@ -82,8 +84,9 @@ pub fn read(path: &Path, trust: Trust) -> Result<Contents, ReadError> {
     }
     let writable = accessat(rustix::fs::CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok();
     // A file that grows while it is read is bounded all the same.
-    let bytes = read_all(&file, usize::try_from(size).unwrap_or(0) + 1, SIZE_LIMIT + 1)
-        .map_err(|error| ReadError::System("read", error.into()))?;
+    let expected = usize::try_from(size).unwrap_or(0);
+    let bytes = read::to_end(&file, expected + 1, Some(expected), SIZE_LIMIT + 1)
+        .map_err(|error| system("read", error))?;
     if bytes.len() as u64 > SIZE_LIMIT {
         return Err(ReadError::TooLarge(SIZE_LIMIT));
     }
@@ -93,50 +96,25 @@ pub fn read(path: &Path, trust: Trust) -> Result<Contents, ReadError> {
 /// What on the way to a file, or the file itself, others than root (or this user) could change, and how; nothing is opened. `None`
 /// where nobody could, and where the way ends: there reading says what is missing.
 #[must_use]
-pub fn untrusted(path: &Path) -> Option<(PathBuf, String)> {
+pub fn untrusted(path: &[u8]) -> Option<(String, String)> {
+    let lossy = || String::from_utf8_lossy(path).into_owned();
     match trust::way(path) {
         Ok(Ok(status)) => {
             let directory = status.st_mode & libc::S_IFMT == libc::S_IFDIR;
-            trust::writable_by_others(&status, directory).map(|how| (path.into(), how))
+            trust::writable_by_others(&status, directory).map(|how| (lossy(), how))
         }
         Ok(Err(found)) => Some((found.what, found.how)),
         Err(_) => None,
     }
 }
 
-/// Reads a file of the system, such as `/etc/passwd`, whole. What is not UTF-8 in it is replaced.
-pub(crate) fn text(path: &CStr) -> io::Result<String> {
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let bytes = read_all(&file, 2048, SIZE_LIMIT)?;
-    Ok(String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
-}
-
-/// Reads from the descriptor to its end or `limit`, beginning with room for `room` bytes: fewer calls than the
-/// standard library makes, which counts for a program that reads five small files and is gone.
-fn read_all(file: &OwnedFd, room: usize, limit: u64) -> rustix::io::Result<Vec<u8>> {
-    let mut bytes = vec![0; room.max(512)];
-    let mut length = 0;
-    while (length as u64) < limit {
-        if length == bytes.len() {
-            bytes.resize(length * 2, 0);
-        }
-        match rustix::io::read(file, &mut bytes[length..]) {
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(length);
-    Ok(bytes)
-}
-
-fn list(path: &Path) -> Result<Contents, ReadError> {
-    let fail = |error| ReadError::System("list", error);
+fn list(directory: OwnedFd) -> Result<Contents, ReadError> {
+    let fail = |error| system("list", error);
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(fail)? {
-        if let Some(name) = entry.map_err(fail)?.file_name().to_str() {
+    for entry in Dir::new(directory).map_err(fail)? {
+        if let Ok(name) = entry.map_err(fail)?.file_name().to_str()
+            && !matches!(name, "." | "..")
+        {
             names.push(name.to_owned());
         }
     }
@@ -157,17 +135,17 @@ fn kind(status: &Stat) -> Result<bool, ReadError> {
 }
 
 /// Everything on the way, and the file itself, and that it is the one that was opened.
-fn trusted(path: &Path, status: &Stat, directory: bool) -> Result<(), ReadError> {
-    let untrusted = |what: &Path, how: String| ReadError::Untrusted(what.into(), how);
-    let end = match trust::way(path).map_err(|error| ReadError::System("find", error))? {
+fn trusted(path: &[u8], status: &Stat, directory: bool) -> Result<(), ReadError> {
+    let untrusted = |how: String| ReadError::Untrusted(String::from_utf8_lossy(path).into_owned(), how);
+    let end = match trust::way(path).map_err(|errno| ReadError::System("find", errno))? {
         Ok(end) => end,
-        Err(found) => return Err(untrusted(&found.what, found.how)),
+        Err(found) => return Err(ReadError::Untrusted(found.what, found.how)),
     };
     if let Some(how) = trust::writable_by_others(status, directory) {
-        return Err(untrusted(path, how));
+        return Err(untrusted(how));
     }
     if (end.st_dev, end.st_ino) != (status.st_dev, status.st_ino) {
-        return Err(untrusted(path, "it was replaced while it was looked at".to_owned()));
+        return Err(untrusted("it was replaced while it was looked at".to_owned()));
     }
     Ok(())
 }
@@ -175,6 +153,6 @@ fn trusted(path: &Path, status: &Stat, directory: bool) -> Result<(), ReadError>
 fn system(what: &'static str, error: rustix::io::Errno) -> ReadError {
     match error {
         rustix::io::Errno::NOENT => ReadError::NotFound,
-        error => ReadError::System(what, error.into()),
+        error => ReadError::System(what, Errno(error.raw_os_error())),
     }
 }

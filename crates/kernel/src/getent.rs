@@ -5,19 +5,25 @@
 //! outside they can do none of that. The price is the time of one more process, which is why what the source `files`
 //! answers is read from the files themselves, see [`crate::accounts`].
 
-use std::io;
-use std::os::fd::AsFd;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use alloc::borrow::ToOwned;
+use alloc::ffi::CString;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ffi::CStr;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Access, Mode, OFlags, access};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
+use stepdown_security::errno;
 
-use crate::sys;
+use crate::sys::{self, now};
 
-/// How long the name service may take to answer.
-pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// How long the name service may take to answer, in seconds.
+pub(crate) const TIME_LIMIT: i64 = 10;
 
 /// What `getent DATABASE KEY` prints; `Ok(None)` where no source has the key.
 ///
@@ -31,83 +37,96 @@ pub(crate) fn ask(database: &str, key: &str) -> Result<Option<String>, String> {
     answer
 }
 
+/// Why there is no answer.
+enum Failure {
+    Late,
+    TooLong,
+    System(Errno),
+}
+
 fn ask_child(database: &str, key: &str) -> Result<Option<String>, String> {
-    let Some(program) = PROGRAMS.iter().find(|path| Path::new(path).exists()) else {
-        return Err(format!(
-            "it needs getent(1) to be asked, which is not installed ({})",
-            PROGRAMS.join(", ")
-        ));
+    let Some(program) = PROGRAMS.into_iter().find(|path| access(*path, Access::EXISTS).is_ok()) else {
+        return Err("it needs getent(1) to be asked, which is not installed (/usr/bin/getent, /bin/getent)"
+            .to_owned());
     };
-    let mut command = Command::new(program);
-    command
-        .args([database, key])
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    // It loads what nsswitch.conf(5) names, and whoever its user is can look into it: nothing of this process is its business.
-    sys::before_exec(&mut command, || sys::close_on_exec_range(3, u32::MAX));
-    let mut child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
-    let answer = read_answer(&mut child);
+    let name = program.to_string_lossy();
+    let system = |error: Errno| format!("{name}: {}", errno::Errno(error.raw_os_error()));
+    let word = |word: &str| CString::new(word).map_err(|_| format!("{name}: a key can't contain a NUL byte"));
+    let (first, second) = (word(database)?, word(key)?);
+    let nothing =
+        rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(system)?;
+    let (output, to) = pipe_with(PipeFlags::CLOEXEC).map_err(system)?;
+    // Whoever is the user of what nsswitch.conf(5) names can look into the child: nothing of this process is its business.
+    let child = sys::execute_in_child(program, &[program, &first, &second], to.as_fd(), nothing.as_fd())
+        .map_err(|errno| format!("{name}: {errno}"))?;
+    drop(to);
+    let child = Pid::from_raw(child).ok_or_else(|| format!("{name}: no child was started"))?;
+    let answer = read_answer(child, &output);
     if answer.is_err() {
-        let _ = child.kill();
+        let _ = kill_process(child, Signal::KILL);
     }
-    let status = child.wait().map_err(|error| format!("{program}: {error}"))?;
-    let answer = answer.map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut => {
-            format!("`{program} {database} {key}` did not answer within {} seconds", TIME_LIMIT.as_secs())
+    let status = loop {
+        match waitpid(Some(child), WaitOptions::empty()) {
+            Ok(Some((_, status))) => break status,
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(error) => return Err(system(error)),
         }
-        _ => format!("{program}: {error}"),
+    };
+    let answer = answer.map_err(|failure| match failure {
+        Failure::Late => format!("`{name} {database} {key}` did not answer within {TIME_LIMIT} seconds"),
+        Failure::TooLong => format!("{name}: the answer is too long"),
+        Failure::System(error) => system(error),
     })?;
-    match status.code() {
-        Some(0) => {
-            String::from_utf8(answer).map(Some).map_err(|_| format!("{program}: the answer is not UTF-8"))
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(0), _) => {
+            String::from_utf8(answer).map(Some).map_err(|_| format!("{name}: the answer is not UTF-8"))
         }
         // getent(1): one or more keys could not be found.
-        Some(2) => Ok(None),
-        _ => Err(format!("`{program} {database} {key}` ended with {status}")),
+        (Some(2), _) => Ok(None),
+        (Some(status), _) => Err(format!("`{name} {database} {key}` ended with exit status {status}")),
+        (None, signal) => {
+            let signal = signal.map_or_else(|| "unknown".to_owned(), |signal| format!("{signal}"));
+            Err(format!("`{name} {database} {key}` ended with signal {signal}"))
+        }
     }
 }
 
 /// Fixed, so that nobody's `PATH` decides what root executes.
-const PROGRAMS: [&str; 3] = ["/usr/bin/getent", "/bin/getent", "/run/current-system/sw/bin/getent"];
+const PROGRAMS: [&CStr; 3] = [c"/usr/bin/getent", c"/bin/getent", c"/run/current-system/sw/bin/getent"];
 
 /// The longest answer, in bytes; a group with a hundred thousand members has less.
 const SIZE_LIMIT: usize = 16 << 20;
 
 /// Everything the child writes, and then its end, all within the time limit.
-fn read_answer(child: &mut Child) -> io::Result<Vec<u8>> {
-    let deadline = Instant::now() + TIME_LIMIT;
+fn read_answer(child: Pid, output: &OwnedFd) -> Result<Vec<u8>, Failure> {
+    let deadline = now() + TIME_LIMIT * 1_000_000_000;
     let mut answer = Vec::new();
-    if let Some(output) = &child.stdout {
-        let mut buffer = [0; 4096];
-        loop {
-            wait_for(output, deadline)?;
-            match rustix::io::read(output, &mut buffer)? {
-                0 => break,
-                count if answer.len() + count <= SIZE_LIMIT => answer.extend_from_slice(&buffer[..count]),
-                _ => return Err(io::Error::other("the answer is too long")),
-            }
+    let mut buffer = [0; 4096];
+    loop {
+        wait_for(output, deadline)?;
+        match rustix::io::read(output, &mut buffer).map_err(Failure::System)? {
+            0 => break,
+            count if answer.len() + count <= SIZE_LIMIT => answer.extend_from_slice(&buffer[..count]),
+            _ => return Err(Failure::TooLong),
         }
     }
     // The output may end before the process does.
-    let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    if let Some(process) = id.and_then(|id| pidfd_open(id, PidfdFlags::empty()).ok()) {
+    if let Ok(process) = pidfd_open(child, PidfdFlags::empty()) {
         wait_for(&process, deadline)?;
     }
     Ok(answer)
 }
 
-fn wait_for(descriptor: &impl AsFd, deadline: Instant) -> io::Result<()> {
+fn wait_for(descriptor: &impl AsFd, deadline: i64) -> Result<(), Failure> {
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let time = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+        let left = (deadline - now()).max(0);
+        let time = Timespec { tv_sec: left / 1_000_000_000, tv_nsec: left % 1_000_000_000 };
         let mut waited = [PollFd::new(descriptor, PollFlags::IN)];
         match poll(&mut waited, Some(&time)) {
-            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(0) => return Err(Failure::Late),
             Ok(_) => return Ok(()),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(Failure::System(error)),
         }
     }
 }

@@ -3,16 +3,19 @@
 //! Sources: capabilities(7), user_namespaces(7) (`uid_map`, `gid_map`, `setgroups`), proc_sys(5) for
 //! `dev.tty.legacy_tiocsti`.
 
-use std::fs;
-use std::io;
-use std::os::fd::OwnedFd;
+use alloc::ffi::CString;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ffi::CStr;
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat, stat, statat};
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, readlink, readlinkat};
 use stepdown_security::credentials::{Directory, Facts, Features, IdMap};
 use stepdown_security::errno::Errno;
 
 use crate::observe::{Witness, directory_at};
-use crate::{errno_of, sys};
+use crate::{Error, read};
 
 /// How many capabilities the running kernel knows: the number of the last one, plus one. Found by asking for
 /// them, `PR_CAPBSET_READ` of prctl(2), which needs no `/proc`.
@@ -40,19 +43,18 @@ pub fn capability_count() -> u8 {
 ///
 /// # Errors
 /// What reading `/proc/self` answered.
-pub fn facts(witness: &Witness, capability_count: u8) -> io::Result<Facts> {
-    let process = witness.process().ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))?;
-    if statat(process, c"ns/user", AtFlags::empty())?.st_ino == INITIAL_USER_NAMESPACE {
+pub fn facts(witness: &Witness, capability_count: u8) -> Result<Facts, Error> {
+    let process = witness.process().ok_or(Errno::NOENT)?;
+    if is_initial(&readlinkat(process, c"ns/user", Vec::with_capacity(32))?) {
         return Ok(Facts::initial(capability_count));
     }
-    let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}"));
-    let uid_map = read("uid_map")?;
+    let uid_map = read::text(c"/proc/self/uid_map")?;
     Ok(Facts {
         capability_count,
         root_ids: root_ids(&uid_map),
         uid_map: id_map(&uid_map),
-        gid_map: id_map(&read("gid_map")?),
-        setgroups_allowed: read("setgroups")?.trim() == "allow",
+        gid_map: id_map(&read::text(c"/proc/self/gid_map")?),
+        setgroups_allowed: read::text(c"/proc/self/setgroups")?.trim() == "allow",
         features: Features::default(),
     })
 }
@@ -61,16 +63,8 @@ pub fn facts(witness: &Witness, capability_count: u8) -> io::Result<Facts> {
 /// where the id is mapped to somebody.
 #[must_use]
 pub(crate) fn is_overflow_id(uid: u32) -> bool {
-    let initial =
-        stat(c"/proc/self/ns/user").is_ok_and(|namespace| namespace.st_ino == INITIAL_USER_NAMESPACE);
-    !initial && fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !id_map(&map).contains(uid))
-}
-
-/// Whether this program was given rights by its own file, set-id bits or capabilities, getauxval(3) `AT_SECURE`: then who
-/// started it may be anybody, and what he says must not steer it.
-#[must_use]
-pub fn is_secure_execution() -> bool {
-    sys::is_secure_execution()
+    let initial = readlink(c"/proc/self/ns/user", Vec::new()).is_ok_and(|namespace| is_initial(&namespace));
+    !initial && read::text(c"/proc/self/uid_map").is_ok_and(|map| !id_map(&map).contains(uid))
 }
 
 /// Opens a directory that is to become the root directory, and says which it is. The descriptor is closed by
@@ -82,7 +76,7 @@ pub fn open_directory(path: &str) -> Result<(OwnedFd, Directory), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let fd =
         openat(rustix::fs::CWD, path, flags, Mode::empty()).map_err(|error| Errno(error.raw_os_error()))?;
-    let directory = directory_at(&fd, c"", AtFlags::EMPTY_PATH).map_err(|error| errno_of(&error))?;
+    let directory = directory_at(&fd, c"", AtFlags::EMPTY_PATH)?;
     Ok((fd, directory))
 }
 
@@ -97,7 +91,13 @@ pub fn has_controlling_terminal() -> bool {
 #[must_use]
 pub fn terminal_injection() -> bool {
     // The switch came with Linux 6.2; a kernel without it always allows.
-    fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti").map_or(true, |text| text.trim() != "0")
+    read::text(c"/proc/sys/dev/tty/legacy_tiocsti").map_or(true, |text| text.trim() != "0")
+}
+
+/// The id of this process, getpid(2).
+#[must_use]
+pub fn process_id() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
 }
 
 /// The host name, gethostname(2).
@@ -109,17 +109,19 @@ pub fn name() -> String {
 /// The processes of the user with that real id, for the message about `RLIMIT_NPROC`.
 #[must_use]
 pub fn tasks_of_user(uid: u32) -> usize {
-    let Ok(processes) = fs::read_dir("/proc") else { return 0 };
+    let Ok(processes) = list(c"/proc") else { return 0 };
     let of_user = |text: &str| {
         text.lines().find_map(|line| line.strip_prefix("Uid:")).is_some_and(|ids| {
             ids.split_ascii_whitespace().next().and_then(|id| id.parse().ok()) == Some(uid)
         })
     };
+    let path =
+        |process: &str, name: &str| CString::new(["/proc/", process, name].concat()).unwrap_or_default();
     processes
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()))
-        .filter(|entry| fs::read_to_string(entry.path().join("status")).is_ok_and(|text| of_user(&text)))
-        .map(|entry| fs::read_dir(entry.path().join("task")).map_or(1, Iterator::count))
+        .iter()
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(|name| read::text(&path(name, "/status")).is_ok_and(|text| of_user(&text)))
+        .map(|name| list(&path(name, "/task")).map_or(1, |tasks| tasks.len()))
         .sum()
 }
 
@@ -129,9 +131,25 @@ pub fn task_limit() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nproc).current
 }
 
-/// `PROC_USER_INIT_INO` of the kernel: the inode of the user namespace that everything began in, where every id
-/// exists.
-const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
+/// The names in a directory, `.` and `..` left out.
+fn list(path: &CStr) -> rustix::io::Result<Vec<String>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut names = Vec::new();
+    for entry in Dir::new(rustix::fs::open(path, flags, Mode::empty())?)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy();
+        if !matches!(name.as_ref(), "." | "..") {
+            names.push(name.into_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Whether a link of `/proc/PID/ns` names the user namespace that everything began in, where every id exists: its number is
+/// `PROC_USER_INIT_INO` of the kernel. To read the link costs half of what looking at the namespace does.
+fn is_initial(link: &CStr) -> bool {
+    link == c"user:[4026531837]"
+}
 
 pub(crate) fn id_map(text: &str) -> IdMap {
     IdMap(ranges(text).map(|(inside, _, length)| (inside, length)).collect())
@@ -162,7 +180,8 @@ mod tests {
 
     #[test]
     fn the_kernel_is_asked_for_its_last_capability() {
-        let last: u8 = fs::read_to_string("/proc/sys/kernel/cap_last_cap").unwrap().trim().parse().unwrap();
+        let last: u8 =
+            std::fs::read_to_string("/proc/sys/kernel/cap_last_cap").unwrap().trim().parse().unwrap();
         assert_eq!(capability_count(), last + 1);
     }
 

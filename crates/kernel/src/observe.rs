@@ -4,16 +4,21 @@
 //! `/proc` entries then belong to root, and a chroot may hide them altogether, proc(5). A child that was forked in such a
 //! root directory has one thread, the calling one, and that one can be asked about by system calls alone.
 
-use std::ffi::c_int;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ffi::{CStr, c_int};
 
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, StatxFlags, makedev, openat, statx};
 use rustix::thread;
 use stepdown_security::capability::CapSet;
-use stepdown_security::credentials::{Credentials, Directory, Ids, Securebits};
+use stepdown_security::credentials::{Credentials, Directory, Ids, Securebits, sorted};
+use stepdown_security::errno::Errno;
 
-use crate::sys;
+use crate::scan::{before, lines};
+use crate::{Error, sys};
 
 /// How this process is looked at, before and after the change.
 #[derive(Debug)]
@@ -58,7 +63,7 @@ impl Witness {
     ///
     /// # Errors
     /// Where `/proc` is not mounted or not readable; then nothing could be proven.
-    pub fn open() -> io::Result<Witness> {
+    pub fn open() -> Result<Witness, Error> {
         let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let process = rustix::fs::open(c"/proc/self", directory, Mode::empty())?;
         let status = openat(&process, c"status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
@@ -71,12 +76,9 @@ impl Witness {
     /// # Errors
     /// EINVAL for a process with more than one thread, or what unshare(2) answered where a filter refuses it and `/proc` can't
     /// tell either.
-    pub fn by_calls() -> io::Result<Witness> {
-        if crate::start::has_one_thread()? {
-            Ok(Witness(None))
-        } else {
-            Err(io::Error::from_raw_os_error(libc::EINVAL))
-        }
+    #[cfg(feature = "std")]
+    pub fn by_calls() -> Result<Witness, Error> {
+        if has_one_thread()? { Ok(Witness(None)) } else { Err(Errno::INVAL.into()) }
     }
 
     /// `/proc/self` itself; none for a witness that asks by system calls.
@@ -95,11 +97,11 @@ impl Witness {
     ///
     /// # Errors
     /// What reading `/proc` answered, and a status that can't be made sense of.
-    pub fn thread_count(&self) -> io::Result<u32> {
+    pub fn thread_count(&self) -> Result<u32, Error> {
         match &self.0 {
             Some(proc) => Ok(Status::read(&proc.status, "/proc/self/status")?.threads),
             // A witness by calls is of a process with one thread, and is refused elsewhere.
-            None => Witness::by_calls().map(|_| 1),
+            None => Status::of_only_thread().map(|status| status.threads),
         }
     }
 
@@ -107,9 +109,9 @@ impl Witness {
     ///
     /// # Errors
     /// What reading `/proc` answered, and a status that can't be made sense of.
-    pub fn threads(&self) -> io::Result<Vec<Status>> {
+    pub fn threads(&self) -> Result<Vec<Status>, Error> {
         let Some(Proc { process, status }) = &self.0 else {
-            return Witness::by_calls().and_then(|_| Ok(vec![Status::of_calls()?]));
+            return Status::of_only_thread().map(|status| vec![status]);
         };
         let first = Status::read(status, "/proc/self/status")?;
         // The kernel counts the threads; only where there are several are they looked for one by one.
@@ -129,10 +131,10 @@ impl Witness {
             }
             let path = format!("{id}/status");
             let status = openat(&listing, path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-            match status.map_err(io::Error::from).and_then(|file| Status::read(&file, &path)) {
+            match status.map_err(Error::from).and_then(|file| Status::read(&file, &path)) {
                 Ok(status) => list.push(status),
                 // A thread that has ended since has no credentials to look at.
-                Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {}
+                Err(Error::Errno(Errno(libc::ENOENT | libc::ESRCH))) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -143,7 +145,7 @@ impl Witness {
     ///
     /// # Errors
     /// What the system calls answered.
-    pub fn credentials(&self, status: Status) -> io::Result<Credentials> {
+    pub fn credentials(&self, status: Status) -> Result<Credentials, Error> {
         let Status {
             thread: _,
             threads: _,
@@ -181,7 +183,7 @@ impl Status {
     ///
     /// # Errors
     /// What reading `/proc` answered; ENOENT for a process that has ended.
-    pub fn of_process(pid: u32) -> io::Result<Status> {
+    pub fn of_process(pid: u32) -> Result<Status, Error> {
         let path = format!("/proc/{pid}/status");
         let file = rustix::fs::open(path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         Status::read(&file, &path)
@@ -191,20 +193,33 @@ impl Status {
     ///
     /// # Errors
     /// Where `/proc` is not mounted or not readable.
-    pub fn of_caller() -> io::Result<Status> {
+    pub fn of_caller() -> Result<Status, Error> {
         let path = "/proc/thread-self/status";
         let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         Status::read(&file, path)
     }
 
+    /// The status of the only thread, for a witness by calls.
+    #[cfg(feature = "std")]
+    fn of_only_thread() -> Result<Status, Error> {
+        Witness::by_calls().and_then(|_| Status::of_calls())
+    }
+
+    /// Without the standard library there is none.
+    #[cfg(not(feature = "std"))]
+    fn of_only_thread() -> Result<Status, Error> {
+        Err(Errno::NOENT.into())
+    }
+
     /// The status of the calling thread, taken for the only one, by system calls: getresuid(2), getresgid(2), setfsuid(2),
     /// getgroups(2), capget(2), prctl(2).
-    fn of_calls() -> io::Result<Status> {
+    #[cfg(feature = "std")]
+    fn of_calls() -> Result<Status, Error> {
         let ids = |(real, effective, saved), filesystem| Ids { real, effective, saved, filesystem };
         let (filesystem_user, filesystem_group) = sys::filesystem_ids();
         let sets = thread::capabilities(None)?;
         // Up to the first that the kernel does not know.
-        let those = |is: fn(thread::CapabilitySet) -> rustix::io::Result<bool>| -> io::Result<CapSet> {
+        let those = |is: fn(thread::CapabilitySet) -> rustix::io::Result<bool>| -> Result<CapSet, Error> {
             let mut set = 0;
             for bit in (0..64).map(|number| 1 << number) {
                 match is(thread::CapabilitySet::from_bits_retain(bit)) {
@@ -217,7 +232,7 @@ impl Status {
             Ok(CapSet::from_bits(set))
         };
         Ok(Status {
-            thread: std::process::id(),
+            thread: rustix::process::getpid().as_raw_nonzero().get().unsigned_abs(),
             threads: 1,
             uid: ids(sys::user_ids()?, filesystem_user),
             gid: ids(sys::group_ids()?, filesystem_group),
@@ -232,72 +247,120 @@ impl Status {
     }
 
     /// Reads a status file from its beginning, wherever it was read to before.
-    pub(crate) fn read(file: &OwnedFd, name: &str) -> io::Result<Status> {
+    pub(crate) fn read(file: &OwnedFd, name: &str) -> Result<Status, Error> {
         let mut bytes = vec![0; 4096];
         let mut length = 0;
         loop {
             let count = rustix::io::pread(file, &mut bytes[length..], length as u64)?;
             length += count;
-            if count == 0 {
+            // The kernel makes the whole text at once: what leaves room was all.
+            if count == 0 || length < bytes.len() {
                 break;
             }
-            if length == bytes.len() {
-                bytes.resize(length * 2, 0);
-            }
+            bytes.resize(length * 2, 0);
         }
         bytes.truncate(length);
-        Status::parse(&String::from_utf8_lossy(&bytes))
-            .map_err(|line| io::Error::new(io::ErrorKind::InvalidData, format!("{name}: {line}")))
+        let text = String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        Status::parse(&text).map_err(|line| Error::Words(format!("{name}: {line}").into()))
     }
+
+    /// The lines that are needed, in the kernel's order.
+    pub const FIELDS: [&str; 11] = [
+        "Pid",
+        "Uid",
+        "Gid",
+        "Groups",
+        "Threads",
+        "CapInh",
+        "CapPrm",
+        "CapEff",
+        "CapBnd",
+        "CapAmb",
+        "NoNewPrivs",
+    ];
 
     /// Reads the text of a status file, proc_pid_status(5).
     ///
     /// # Errors
     /// The name of the line that is missing or can't be read.
     pub fn parse(text: &str) -> Result<Status, String> {
-        let field = |name: &'static str| {
-            text.lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-                .map(str::trim)
-                .ok_or_else(|| format!("there is no line {name}"))
+        // The lines are looked through once; as a rule they come in the order above. Whoever names his process has no say: the
+        // kernel escapes line ends in a name.
+        let mut found: [Option<&str>; Self::FIELDS.len()] = [None; Self::FIELDS.len()];
+        let (mut next, mut missing) = (0, Self::FIELDS.len());
+        for line in lines(text) {
+            if !matches!(line.as_bytes(), [b'P' | b'U' | b'G' | b'T' | b'C' | b'N', ..]) {
+                continue;
+            }
+            let end = before(line.as_bytes(), b':', b':');
+            let (name, Some(value)) = (&line[..end], line.get(end + 1..)) else { continue };
+            let named = (next..Self::FIELDS.len()).chain(0..next).find(|index| Self::FIELDS[*index] == name);
+            if let Some(index) = named.filter(|index| found[*index].is_none()) {
+                found[index] = Some(value);
+                missing -= 1;
+                if missing == 0 {
+                    break;
+                }
+                next = (index + 1) % Self::FIELDS.len();
+            }
+        }
+        let field = |index: usize| {
+            found[index]
+                .map(str::trim_ascii)
+                .ok_or_else(|| format!("there is no line {}", Self::FIELDS[index]))
         };
-        let numbers = |name: &'static str| -> Result<Vec<u32>, String> {
-            field(name)?
-                .split_ascii_whitespace()
-                .map(|word| word.parse().map_err(|_| unreadable(name)))
-                .collect()
+        let numbers = |index: usize| -> Result<Vec<u32>, String> {
+            let mut list = Vec::new();
+            for word in field(index)?.split_ascii_whitespace() {
+                list.push(word.parse().map_err(|_| unreadable(Self::FIELDS[index]))?);
+            }
+            Ok(list)
         };
-        let number = |name: &'static str| match numbers(name)?[..] {
+        let number = |index: usize| match numbers(index)?[..] {
             [number] => Ok(number),
-            _ => Err(unreadable(name)),
+            _ => Err(unreadable(Self::FIELDS[index])),
         };
-        let ids = |name: &'static str| match numbers(name)?[..] {
+        let ids = |index: usize| match numbers(index)?[..] {
             [real, effective, saved, filesystem] => Ok(Ids { real, effective, saved, filesystem }),
-            _ => Err(unreadable(name)),
+            _ => Err(unreadable(Self::FIELDS[index])),
         };
-        let set = |name: &'static str| {
-            u64::from_str_radix(field(name)?, 16).map(CapSet::from_bits).map_err(|_| unreadable(name))
+        let set = |index: usize| {
+            u64::from_str_radix(field(index)?, 16)
+                .map(CapSet::from_bits)
+                .map_err(|_| unreadable(Self::FIELDS[index]))
         };
-        let mut groups = numbers("Groups")?;
-        groups.sort_unstable();
+        let groups = sorted(numbers(3)?);
         Ok(Status {
-            thread: number("Pid")?,
-            threads: number("Threads")?,
-            uid: ids("Uid")?,
-            gid: ids("Gid")?,
+            thread: number(0)?,
+            uid: ids(1)?,
+            gid: ids(2)?,
             groups,
-            inheritable: set("CapInh")?,
-            permitted: set("CapPrm")?,
-            effective: set("CapEff")?,
-            bounding: set("CapBnd")?,
-            ambient: set("CapAmb")?,
-            no_new_privs: match field("NoNewPrivs")? {
+            threads: number(4)?,
+            inheritable: set(5)?,
+            permitted: set(6)?,
+            effective: set(7)?,
+            bounding: set(8)?,
+            ambient: set(9)?,
+            no_new_privs: match field(10)? {
                 "0" => false,
                 "1" => true,
-                _ => return Err(unreadable("NoNewPrivs")),
+                _ => return Err(unreadable(Self::FIELDS[10])),
             },
         })
     }
+}
+
+/// Whether this process has no thread but the calling one. By a system call, so that it can be told without `/proc` as well.
+///
+/// # Errors
+/// What unshare(2) answered, where a filter refuses it and there is no `/proc`.
+#[cfg(feature = "std")]
+pub fn has_one_thread() -> Result<bool, Error> {
+    sys::has_one_thread().or_else(|errno| {
+        // A directory's links: itself, its name, and one for each directory in it. proc_pid_task(5)
+        rustix::fs::stat(c"/proc/self/task").map(|status| status.st_nlink == 3).map_err(|_| errno.into())
+    })
 }
 
 /// Whether ids, capability sets and root directory of the calling thread still are these: a short look, by system
@@ -305,7 +368,7 @@ impl Status {
 ///
 /// # Errors
 /// What the system calls answered.
-pub fn still(state: &Credentials) -> io::Result<bool> {
+pub fn still(state: &Credentials) -> Result<bool, Error> {
     let sets = thread::capabilities(None)?;
     Ok(sets.permitted.bits() == state.permitted.bits()
         && sets.effective.bits() == state.effective.bits()
@@ -317,13 +380,14 @@ pub fn still(state: &Credentials) -> io::Result<bool> {
 }
 
 /// Which directory a path is now.
-pub(crate) fn directory(path: &std::ffi::CStr) -> io::Result<Directory> {
+pub(crate) fn directory(path: &CStr) -> Result<Directory, Errno> {
     directory_at(rustix::fs::CWD, path, AtFlags::empty())
 }
 
 /// Which directory a path is, below an opened one; with an empty path, which directory that one is.
-pub(crate) fn directory_at(base: impl AsFd, path: &std::ffi::CStr, flags: AtFlags) -> io::Result<Directory> {
-    let status = statx(base, path, flags, StatxFlags::INO | StatxFlags::MNT_ID)?;
+pub(crate) fn directory_at(base: impl AsFd, path: &CStr, flags: AtFlags) -> Result<Directory, Errno> {
+    let status = statx(base, path, flags, StatxFlags::INO | StatxFlags::MNT_ID)
+        .map_err(|error| Errno(error.raw_os_error()))?;
     let known = StatxFlags::from_bits_retain(status.stx_mask).contains(StatxFlags::MNT_ID);
     Ok(Directory {
         device: makedev(status.stx_dev_major, status.stx_dev_minor),

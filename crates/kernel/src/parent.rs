@@ -9,6 +9,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
@@ -54,22 +55,24 @@ impl Parent {
             }
             return Ok(Parent { directory: open(&parent, OFlags::empty()).map_err(failed("mkdir"))?, name });
         }
-        let end = match trust::walk(&parent) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let Some((above, last)) = above(&parent) else { return Err(failed("mkdir")(error)) };
-                let above = trusted(trust::walk(&above).map_err(failed("mkdir"))?)?;
+        let end = match walk(&parent) {
+            Err(Errno::NOENT) => {
+                let Some((above, last)) = above(&parent) else {
+                    return Err(ParentError::System("mkdir", Errno::NOENT));
+                };
+                let above = trusted(walk(&above).map_err(said("mkdir"))?)?;
                 if let Some(how) = trust::writable_by_others(&above.status, true) {
-                    return Err(ParentError::Untrusted(Untrusted { what: above.path, how }));
+                    return Err(ParentError::Untrusted(above.untrusted(how)));
                 }
                 let directory = hold(&above).map_err(failed("open"))?;
                 make_one(&directory, &last, owner).map_err(failed("mkdir"))?;
-                trust::walk(&parent)
+                walk(&parent)
             }
             result => result,
         };
-        let end = trusted(end.map_err(failed("find"))?)?;
+        let end = trusted(end.map_err(said("find"))?)?;
         match of_another(&end, user).map_err(failed("stat"))? {
-            Some(how) => Err(ParentError::Untrusted(Untrusted { what: end.path, how })),
+            Some(how) => Err(ParentError::Untrusted(end.untrusted(how))),
             None => Ok(Parent { directory: hold(&end).map_err(failed("open"))?, name }),
         }
     }
@@ -82,10 +85,10 @@ impl Parent {
             let directory = open(&parent, OFlags::empty()).map_err(failed("open"))?;
             return Ok((Parent { directory, name }, None));
         }
-        let end = trusted(trust::walk(&parent).map_err(failed("find"))?)?;
+        let end = trusted(walk(&parent).map_err(said("find"))?)?;
         let directory = hold(&end).map_err(failed("open"))?;
         let how = of_another(&end, user).map_err(failed("stat"))?;
-        Ok((Parent { directory, name }, how.map(|how| Untrusted { what: end.path, how })))
+        Ok((Parent { directory, name }, how.map(|how| end.untrusted(how))))
     }
 
     /// What is there by the name; no link is followed.
@@ -114,6 +117,14 @@ fn failed(call: &'static str) -> impl Fn(io::Error) -> ParentError {
     move |error| ParentError::System(call, errno_of(&error))
 }
 
+fn said(call: &'static str) -> impl Fn(Errno) -> ParentError {
+    move |errno| ParentError::System(call, errno)
+}
+
+fn walk(path: &Path) -> Result<Result<End, Untrusted>, Errno> {
+    trust::walk(path.as_os_str().as_bytes())
+}
+
 fn trusted(end: Result<End, Untrusted>) -> Result<End, ParentError> {
     end.map_err(ParentError::Untrusted)
 }
@@ -137,7 +148,7 @@ fn open(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
 
 /// Opens what was looked at, and nothing else.
 fn hold(end: &End) -> io::Result<OwnedFd> {
-    let directory = open(&end.path, OFlags::NOFOLLOW)?;
+    let directory = open(Path::new(OsStr::from_bytes(&end.path)), OFlags::NOFOLLOW)?;
     if is_same(&fstat(&directory)?, &end.status) { Ok(directory) } else { Err(changed()) }
 }
 
@@ -148,7 +159,7 @@ fn of_another(end: &End, user: Option<u32>) -> io::Result<Option<String>> {
         return Ok(Some(how));
     }
     // Above it all is trusted; but in a sticky directory an entry is its owner's, too.
-    let Some(above) = end.path.parent() else { return Ok(None) };
+    let Some(above) = Path::new(OsStr::from_bytes(&end.path)).parent() else { return Ok(None) };
     let above_status = rustix::fs::lstat(above)?;
     let is_shared = above_status.st_mode & 0o022 != 0;
     Ok(is_shared

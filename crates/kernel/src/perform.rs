@@ -4,8 +4,9 @@
 //! thread alone. Where it is not the only one, [`crate::threads`] has each of them take the steps. Not for: whether a
 //! step makes sense (crate `security` plans), nor whether it worked (see [`crate::observe`]).
 
-use std::os::fd::BorrowedFd;
+use alloc::vec::Vec;
 
+use rustix::fd::BorrowedFd;
 use rustix::process::{chdir, chroot, fchdir};
 use rustix::thread::{self, CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 use stepdown_security::capability::{CapSet, Capability};
@@ -14,7 +15,7 @@ use stepdown_security::step::Step;
 use stepdown_security::text::CapState;
 use stepdown_security::ways::Way;
 
-use crate::{errno_of, sys};
+use crate::sys;
 
 /// Takes one step. `root` is the directory of `Chroot`, opened before.
 ///
@@ -63,7 +64,7 @@ pub(crate) fn take(step: &Step, root: Option<BorrowedFd<'_>>, groups: &[Gid]) ->
             thread::configure_capability_in_ambient_set(only(*capability), true)
         }
         Step::SetParentDeathSignal(signal) => {
-            return sys::set_parent_death_signal(*signal).map_err(|error| errno_of(&error));
+            return sys::set_parent_death_signal(*signal);
         }
         Step::SetNoNewPrivs => thread::set_no_new_privs(true),
     };
@@ -86,7 +87,7 @@ pub(crate) fn try_way(way: &Way, groups: &[Gid]) -> Result<(), Errno> {
     let result = match way {
         Way::Step(step) => return take(step, None, groups),
         Way::ChrootAgain => chroot(c"."),
-        Way::LeaveRoot(number) => return sys::fchdir(*number).map_err(|error| errno_of(&error)),
+        Way::LeaveRoot(number) => return sys::fchdir(*number),
     };
     result.map_err(|error| Errno(error.raw_os_error()))
 }
@@ -97,7 +98,7 @@ pub(crate) fn try_way(way: &Way, groups: &[Gid]) -> Result<(), Errno> {
 /// # Errors
 /// What unshare(2) answered.
 pub fn own_directories() -> Result<(), Errno> {
-    sys::unshare_directories().map_err(|error| errno_of(&error))
+    sys::unshare_directories()
 }
 
 /// Leaves the session keyring, keyrings(7): its keys are possessed by whoever has it, whatever user he becomes. Where the
@@ -106,12 +107,11 @@ pub fn own_directories() -> Result<(), Errno> {
 /// # Errors
 /// What keyctl(2) answered; EIO where it reported success and the old keyring is still there.
 pub fn leave_session_keyring() -> Result<(), Errno> {
-    let out_of_reach =
-        |error: &std::io::Error| matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM));
+    let out_of_reach = |errno: &Errno| matches!(errno.0, libc::ENOSYS | libc::EPERM);
     match (sys::new_session_keyring(), sys::session_keyring()) {
         (Ok(new), Ok(now)) if new == now && new != 0 => Ok(()),
-        (Err(error), Err(other)) if out_of_reach(&error) && out_of_reach(&other) => Ok(()),
-        (Err(error), _) | (Ok(_), Err(error)) => Err(errno_of(&error)),
+        (Err(errno), Err(other)) if out_of_reach(&errno) && out_of_reach(&other) => Ok(()),
+        (Err(errno), _) | (Ok(_), Err(errno)) => Err(errno),
         (Ok(_), Ok(_)) => Err(Errno(libc::EIO)),
     }
 }

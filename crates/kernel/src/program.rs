@@ -4,18 +4,19 @@
 //! `security.capability`, path_resolution(7) inside the new root directory. What is found is a forecast: the
 //! kernel looks at the file again when it executes it, and the limits set before hold whatever it then is.
 
-use std::ffi::CString;
-use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use alloc::borrow::ToOwned;
+use alloc::ffi::CString;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
     Access, AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, accessat, fgetxattr, fstat,
     fstatvfs, getxattr, openat, openat2,
 };
 use stepdown_security::errno::Errno;
 use stepdown_security::execve::{Attribute, FileCapabilities, ProgramFile};
-
-use crate::errno_of;
 
 /// A program that was found.
 #[derive(Clone, Debug)]
@@ -73,7 +74,7 @@ pub fn find(name: &[u8], search: &[u8], root: Option<BorrowedFd<'_>>) -> Result<
 
 /// Whether this process may execute the file, or enter the directory, access(2) with its effective ids.
 #[must_use]
-pub fn is_executable(path: &std::path::Path) -> bool {
+pub fn is_executable(path: impl rustix::path::Arg) -> bool {
     match accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS) {
         Ok(()) => true,
         // faccessat2(2) came with Linux 5.8; before, execve(2) will say.
@@ -126,7 +127,7 @@ fn inspect(
     }
     .map_err(fail)?;
     let script = match readable {
-        Some(again) => interpreter(std::fs::File::from(again))?,
+        Some(again) => interpreter(&again)?,
         // Who may execute a file but not read it can't run it as a script: the interpreter would have to read it.
         None => None,
     };
@@ -208,11 +209,20 @@ fn parse_file_capabilities(bytes: &[u8]) -> Option<FileCapabilities> {
 /// machine. Anything else is ENOEXEC, as it is for execve(2), except that it could be executed through an interpreter
 /// that binfmt_misc has for it: then nobody but the kernel knows which file's set-id bits and capabilities count, and it is
 /// refused all the same.
-fn interpreter(file: std::fs::File) -> Result<Option<Vec<u8>>, Errno> {
-    let mut head = Vec::with_capacity(256);
+fn interpreter(file: &OwnedFd) -> Result<Option<Vec<u8>>, Errno> {
     // The kernel reads 256 bytes.
-    file.take(256).read_to_end(&mut head).map_err(|error| errno_of(&error))?;
-    if is_native_binary(&head) {
+    let mut head = [0; 256];
+    let mut length = 0;
+    while length < head.len() {
+        match rustix::io::read(file, &mut head[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(Errno(error.raw_os_error())),
+        }
+    }
+    let head = &head[..length];
+    if is_native_binary(head) {
         return Ok(None);
     }
     let no_format = Errno(libc::ENOEXEC);
@@ -233,11 +243,13 @@ fn is_native_binary(head: &[u8]) -> bool {
     let machine =
         if head[5] == 2 { u16::from_be_bytes([low, high]) } else { u16::from_le_bytes([low, high]) };
     head.starts_with(b"\x7fELF")
-        && match std::env::consts::ARCH {
-            "x86_64" => matches!(machine, 62 | 3),
-            "aarch64" => matches!(machine, 183 | 40),
+        && if cfg!(target_arch = "x86_64") {
+            matches!(machine, 62 | 3)
+        } else if cfg!(target_arch = "aarch64") {
+            matches!(machine, 183 | 40)
+        } else {
             // Of the others no list is kept; the kernel will say.
-            _ => true,
+            true
         }
 }
 

@@ -12,7 +12,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, chdir, getpid, getppid, pidfd_open, setsid};
 
 use crate::signals::Inherited;
-use crate::{errno_of, limits, notify, sys};
+use crate::{Error, errno_of, exec, limits, notify, observe, sys};
 
 /// What is started, and with what.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,7 @@ pub enum Report {
 /// EINVAL for a process with more than one thread, or with more descriptors than can be; else what fork(2), pipe2(2) or
 /// pidfd_open(2) answered. There is no child then.
 pub fn start(start: &Start<'_>, change: impl FnOnce() -> Result<(), String>) -> io::Result<Started> {
-    if !has_one_thread()? {
+    if !observe::has_one_thread()? {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
     let mut sources = Vec::with_capacity(3 + start.descriptors.len());
@@ -105,17 +105,6 @@ pub fn start(start: &Start<'_>, change: impl FnOnce() -> Result<(), String>) -> 
 #[must_use]
 pub fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().filter(|(name, _)| !notify::is_private(name)).collect()
-}
-
-/// Whether this process has no thread but the calling one. By a system call, so that it can be told without `/proc` as well.
-///
-/// # Errors
-/// What unshare(2) answered, where a filter refuses it and there is no `/proc`.
-pub fn has_one_thread() -> io::Result<bool> {
-    sys::has_one_thread().or_else(|error| {
-        // A directory's links: itself, its name, and one for each directory in it. proc_pid_task(5)
-        rustix::fs::stat(c"/proc/self/task").map(|status| status.st_nlink == 3).map_err(|_| error)
-    })
 }
 
 impl Started {
@@ -164,8 +153,8 @@ fn in_child(
             own = with_listen_pid(environment);
             environment = &own;
         }
-        let error = sys::execve(start.path, start.arguments, environment);
-        Err(format!("execve of {} answered {}", start.path.to_string_lossy(), words_of(&error)))
+        let error = exec::execute(start.path, &borrowed(start.arguments), &borrowed(environment));
+        Err(format!("execve of {} answered {error}", start.path.to_string_lossy()))
     });
     let mut words: String = outcome.err().unwrap_or_default();
     while words.len() > WORDS {
@@ -194,7 +183,8 @@ fn ready(
     change()?;
     if let Some(signal) = start.death_signal {
         // After the change, which clears it.
-        sys::set_parent_death_signal(signal).map_err(said("prctl(PR_SET_PDEATHSIG)"))?;
+        sys::set_parent_death_signal(signal)
+            .map_err(|errno| format!("prctl(PR_SET_PDEATHSIG) answered {errno}"))?;
         // Had the parent ended before, nobody would send it.
         if getppid() != Some(parent) {
             return Err("the process that started it has ended".to_owned());
@@ -215,7 +205,7 @@ fn place(sources: &mut [c_int], report: &mut c_int) -> io::Result<()> {
         let index = to.unsigned_abs() as usize;
         let from = sources[index];
         if from == to {
-            sys::set_close_on_exec(to, false)?;
+            sys::set_close_on_exec(to, false).map_err(Error::from)?;
             continue;
         }
         let (_, later) = sources.split_at_mut(index + 1);
@@ -229,7 +219,7 @@ fn place(sources: &mut [c_int], report: &mut c_int) -> io::Result<()> {
         sys::duplicate_to(from, to)?;
         // Nothing is kept longer than needed: there may be just as many as the limit allows.
         if from > to && !later.contains(&from) {
-            sys::close_range(from, from)?;
+            sys::close_range(from, from).map_err(Error::from)?;
         }
         sources[index] = to;
     }
@@ -242,10 +232,14 @@ fn close_all_but(sources: &[c_int], report: c_int) -> io::Result<()> {
     kept.sort_unstable();
     let mut first = 0;
     for number in kept {
-        sys::close_range(first, number - 1)?;
+        sys::close_range(first, number - 1).map_err(Error::from)?;
         first = first.max(number + 1);
     }
-    sys::close_range(first, c_int::MAX)
+    Ok(sys::close_range(first, c_int::MAX).map_err(Error::from)?)
+}
+
+fn borrowed(strings: &[CString]) -> Vec<&CStr> {
+    strings.iter().map(CString::as_c_str).collect()
 }
 
 fn with_listen_pid(environment: &[CString]) -> Vec<CString> {

@@ -3,21 +3,23 @@
 //! Whoever can replace a directory or a link on the way decides what the path leads to, and when. Follows
 //! path_resolution(7), step by step. Not for: reading anything, see [`crate::files`].
 
-use std::collections::VecDeque;
-use std::ffi::OsString;
-use std::fmt;
-use std::io;
-use std::path::{Component, Path, PathBuf};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use rustix::fs::{Stat, lstat, readlink};
+use stepdown_security::errno::Errno;
 
 use crate::host;
+use crate::scan::before;
 
 /// Something on the way that another could change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Untrusted {
     /// The directory, link or file.
-    pub what: PathBuf,
+    pub what: String,
     /// How it could be changed.
     pub how: String,
 }
@@ -34,62 +36,85 @@ pub fn is_privileged() -> bool {
 ///
 /// # Errors
 /// What lstat(2) or readlink(2) answered; in the inner result, the first thing that another could change.
-pub fn way(path: &Path) -> io::Result<Result<Stat, Untrusted>> {
+pub fn way(path: &[u8]) -> Result<Result<Stat, Untrusted>, Errno> {
     Ok(walk(path)?.map(|end| end.status))
 }
 
 /// What a path leads to, by a way that is trusted.
 pub(crate) struct End {
     /// Without a link in it.
-    pub(crate) path: PathBuf,
+    #[cfg_attr(not(feature = "std"), expect(dead_code, reason = "for those who make files"))]
+    pub(crate) path: Vec<u8>,
     pub(crate) status: Stat,
 }
 
+impl End {
+    /// What is there is not to be trusted.
+    #[cfg(feature = "std")]
+    pub(crate) fn untrusted(&self, how: String) -> Untrusted {
+        Untrusted { what: String::from_utf8_lossy(&self.path).into_owned(), how }
+    }
+}
+
 /// As [`way`], with the path that it came to.
-pub(crate) fn walk(path: &Path) -> io::Result<Result<End, Untrusted>> {
-    let absolute = if path.is_absolute() { path.to_owned() } else { std::env::current_dir()?.join(path) };
-    let mut left = parts(&absolute);
-    let mut here = PathBuf::from("/");
-    let mut status = lstat("/")?;
+pub(crate) fn walk(path: &[u8]) -> Result<Result<End, Untrusted>, Errno> {
+    let fail = |error: rustix::io::Errno| Errno(error.raw_os_error());
+    let untrusted = |what: &[u8], how| Untrusted { what: String::from_utf8_lossy(what).into_owned(), how };
+    // What is left of the way; its names are taken off the front.
+    let mut left = Vec::new();
+    if !path.starts_with(b"/") {
+        left = rustix::process::getcwd(left).map_err(fail)?.into_bytes();
+        left.push(b'/');
+    }
+    left.extend_from_slice(path);
+    let mut at = 0;
+    let mut here = Vec::from(b"/");
+    let mut status = lstat(c"/").map_err(fail)?;
     let mut links = 0;
-    while let Some(part) = left.pop_front() {
-        if let Some(how) = writable_by_others(&status, true) {
-            return Ok(Err(Untrusted { what: here, how }));
-        }
-        if part == ".." {
-            here.pop();
-            status = lstat(&here)?;
+    while at < left.len() {
+        let length = before(&left[at..], b'/', b'/');
+        let part = &left[at..at + length];
+        at += length + 1;
+        if part.is_empty() || part == b"." {
             continue;
         }
-        let next = here.join(&part);
-        status = lstat(&next)?;
+        if let Some(how) = writable_by_others(&status, true) {
+            return Ok(Err(untrusted(&here, how)));
+        }
+        let above = here.len();
+        if part == b".." {
+            while here.len() > 1 && here.pop() != Some(b'/') {}
+        } else {
+            if above > 1 {
+                here.push(b'/');
+            }
+            here.extend_from_slice(part);
+        }
+        status = lstat(&here[..]).map_err(fail)?;
         if status.st_mode & libc::S_IFMT != libc::S_IFLNK {
-            here = next;
             continue;
         }
         // A link in a sticky directory can't be replaced, but whoever made it may have been anybody.
         if let Some(how) = foreign_owner(&status, false) {
-            return Ok(Err(Untrusted { what: next, how }));
+            return Ok(Err(untrusted(&here, how)));
         }
         links += 1;
         if links > 40 {
-            return Err(io::Error::from_raw_os_error(libc::ELOOP));
+            return Err(Errno(libc::ELOOP));
         }
-        let target = PathBuf::from(as_os(readlink(&next, Vec::new())?.into_bytes()));
-        if target.is_absolute() {
-            here = PathBuf::from("/");
-        }
-        status = lstat(&here)?;
-        for part in parts(&target).into_iter().rev() {
-            left.push_front(part);
-        }
+        let mut target = readlink(&here[..], Vec::new()).map_err(fail)?.into_bytes();
+        here.truncate(if target.starts_with(b"/") { 1 } else { above });
+        status = lstat(&here[..]).map_err(fail)?;
+        target.push(b'/');
+        target.extend_from_slice(left.get(at..).unwrap_or_default());
+        (left, at) = (target, 0);
     }
     Ok(Ok(End { path: here, status }))
 }
 
 impl fmt::Display for Untrusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not trusted: {}", self.what.display(), self.how)
+        write!(f, "{} is not trusted: {}", self.what, self.how)
     }
 }
 
@@ -130,15 +155,3 @@ pub(crate) fn foreign_owner(status: &Stat, directory: bool) -> Option<String> {
 
 /// `/proc/sys/kernel/overflowuid`, which nobody changes.
 const OVERFLOW_ID: u32 = 65534;
-
-fn parts(path: &Path) -> VecDeque<OsString> {
-    path.components()
-        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
-        .map(|part| part.as_os_str().to_owned())
-        .collect()
-}
-
-fn as_os(bytes: Vec<u8>) -> OsString {
-    use std::os::unix::ffi::OsStringExt;
-    OsString::from_vec(bytes)
-}

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::{reap, signals, start, sys};
+use crate::{observe, reap, signals, sys};
 
 /// The warden, as the supervisor sees it. To drop it without [`Warden::goodbye`] is to die, as far as the warden is concerned.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Warden {
     /// # Errors
     /// EINVAL for a process with more than one thread, else what fork(2) and others answered.
     pub fn start() -> io::Result<Warden> {
-        if !start::has_one_thread()? {
+        if !observe::has_one_thread()? {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         let (ours, theirs) =

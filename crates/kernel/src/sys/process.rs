@@ -9,6 +9,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr;
 
+use stepdown_security::errno::Errno;
+
 /// A set of signals, signal(7).
 #[derive(Clone, Copy)]
 pub(crate) struct SignalSet(libc::sigset_t);
@@ -93,17 +95,6 @@ pub(crate) fn ignore_signal(signal: c_int, ignored: bool) -> io::Result<bool> {
     }
 }
 
-/// Whether the process has no thread but this one, by unshare(2) `CLONE_THREAD`: of a process with one thread it changes
-/// nothing, of others it is EINVAL. Any other error is the answer of a filter, and no answer.
-pub(crate) fn has_one_thread() -> io::Result<bool> {
-    // SAFETY: the call changes nothing, whether it succeeds or fails.
-    if unsafe { libc::unshare(libc::CLONE_THREAD) } == 0 {
-        return Ok(true);
-    }
-    let error = io::Error::last_os_error();
-    if error.raw_os_error() == Some(libc::EINVAL) { Ok(false) } else { Err(error) }
-}
-
 /// fork(2): the child's id, or 0 in the child. Only for a process with one thread, which the caller has made sure of.
 pub(crate) fn fork() -> io::Result<u32> {
     // SAFETY: there is no other thread, so that no lock is held that the child could wait for, and no state half-changed.
@@ -148,26 +139,6 @@ pub(crate) fn session_of(pid: i32) -> io::Result<u32> {
     u32::try_from(session).map_err(|_| io::Error::last_os_error())
 }
 
-/// setfsuid(2) and setfsgid(2) of an id that is none: they change nothing, and answer with the ids in force.
-pub(crate) fn filesystem_ids() -> (u32, u32) {
-    // SAFETY: take plain numbers; -1 is refused.
-    let (user, group) = unsafe { (libc::setfsuid(u32::MAX), libc::setfsgid(u32::MAX)) };
-    (user.cast_unsigned(), group.cast_unsigned())
-}
-
-/// getgroups(2), sorted.
-pub(crate) fn groups() -> io::Result<Vec<u32>> {
-    // SAFETY: with a size of 0 the call writes nothing, and answers with the number of groups.
-    let count = unsafe { libc::getgroups(0, ptr::null_mut()) };
-    let room = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
-    let mut groups: Vec<u32> = vec![0; room];
-    // SAFETY: the call writes at most `count` ids, for which there is room.
-    let count = unsafe { libc::getgroups(count, groups.as_mut_ptr()) };
-    groups.truncate(usize::try_from(count).map_err(|_| io::Error::last_os_error())?);
-    groups.sort_unstable();
-    Ok(groups)
-}
-
 /// fcntl(2) `F_DUPFD_CLOEXEC` by number: the lowest free number from `least` on.
 pub(crate) fn duplicate_above(number: c_int, least: c_int) -> io::Result<c_int> {
     // SAFETY: takes plain numbers; the new descriptor is nobody's yet.
@@ -181,58 +152,6 @@ pub(crate) fn duplicate_to(from: c_int, to: c_int) -> io::Result<()> {
     // `descriptors::close_others`, whose caller owns none.
     let result = unsafe { libc::dup2(from, to) };
     if result == to { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// close_range(2), or one by one where the kernel has no such call. For a child as above.
-pub(crate) fn close_range(first: c_int, last: c_int) -> io::Result<()> {
-    if first > last {
-        return Ok(());
-    }
-    // SAFETY: takes plain numbers; the child that calls this uses none of the values that own descriptors any more.
-    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    if !matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) {
-        return Err(error);
-    }
-    for number in first..=last.min(descriptor_bound().saturating_sub(1)) {
-        // SAFETY: as above; a number that is not open is EBADF.
-        unsafe { libc::close(number) };
-    }
-    Ok(())
-}
-
-/// A number that no open descriptor reaches. select(2), "BUGS": descriptors greater than the largest number that the
-/// process has room for are ignored in a set, where any other that is not open is EBADF. So doubling a number finds where the
-/// kernel's table ends, and what was opened before a limit was lowered is found all the same.
-pub(crate) fn descriptor_bound() -> c_int {
-    let limit = {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-        let most = limit.current.max(limit.maximum).unwrap_or(1 << 20);
-        c_int::try_from(most).unwrap_or(1 << 30).clamp(1024, 1 << 30)
-    };
-    let mut number: c_int = 255;
-    while number < (1 << 22) {
-        let mut set = vec![0_u64; usize::try_from(number / 64 + 1).unwrap_or(1)];
-        set[(number / 64).unsigned_abs() as usize] = 1 << (number % 64);
-        // SAFETY: a set with room for number + 1 bits, which the call reads and writes; it does not wait.
-        let result = unsafe {
-            let mut nothing = libc::timeval { tv_sec: 0, tv_usec: 0 };
-            libc::select(
-                number + 1,
-                set.as_mut_ptr().cast(),
-                ptr::null_mut(),
-                ptr::null_mut(),
-                &raw mut nothing,
-            )
-        };
-        if result >= 0 && super::is_close_on_exec(number).is_err() {
-            return number;
-        }
-        number = number * 2 + 1;
-    }
-    limit
 }
 
 /// prctl(2) `PR_SET_NAME`.
@@ -253,10 +172,11 @@ pub(crate) fn change_mode_of_path(file: c_int, mode: u32) -> io::Result<()> {
 /// A descriptor that whoever started this process passed to it, taken over: open, and not marked to be closed by execve(2),
 /// as every descriptor is that this program opened itself. It is marked now, so that it is taken over once.
 pub(crate) fn take_passed(number: c_int) -> io::Result<OwnedFd> {
-    if number <= 2 || super::is_close_on_exec(number)? {
+    let error = |errno: Errno| io::Error::from_raw_os_error(errno.0);
+    if number <= 2 || super::is_close_on_exec(number).map_err(error)? {
         return Err(io::Error::from_raw_os_error(libc::EBADF));
     }
-    super::set_close_on_exec(number, true)?;
+    super::set_close_on_exec(number, true).map_err(error)?;
     // SAFETY: it is open, and nothing in this program owns it: what this program opens is close-on-exec from the first.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

@@ -15,7 +15,7 @@ use stepdown_security::plan::Plan;
 use stepdown_security::step::Step;
 
 use crate::sys::threads::Meeting;
-use crate::{errno_of, perform, sys};
+use crate::{perform, sys};
 
 /// What is to be done, never changed once threads are invited, and where each thread is.
 pub(super) struct Pass {
@@ -72,7 +72,7 @@ pub(super) type Failed = (u32, Errno);
 impl Pass {
     /// With room for so many threads.
     pub(super) fn new(plan: &Plan, leave_keyring: bool, prove: bool, room: usize) -> Pass {
-        let steps: Vec<Step> = plan.steps.iter().map(|planned| planned.step.clone()).collect();
+        let steps: Vec<Step> = plan.steps.clone();
         let zero = || AtomicU32::new(0);
         Pass {
             // There is one such step at most.
@@ -156,7 +156,7 @@ impl Pass {
             perform::take(step, root, &self.groups).map_err(|errno| (number, errno))?;
         }
         if signal != 0 {
-            sys::set_parent_death_signal(signal).map_err(|error| (DEATH_SIGNAL, errno_of(&error)))?;
+            sys::set_parent_death_signal(signal).map_err(|errno| (DEATH_SIGNAL, errno))?;
         }
         if self.prove { self.shows(signal) } else { Ok(()) }
     }
@@ -166,7 +166,7 @@ impl Pass {
         match sys::parent_death_signal() {
             Ok(now) if now == signal => {}
             Ok(_) => return Err((DEATH_SIGNAL, Errno(0))),
-            Err(error) => return Err((DEATH_SIGNAL, errno_of(&error))),
+            Err(error) => return Err((DEATH_SIGNAL, error.number())),
         }
         match thread::capabilities_secure_bits() {
             Ok(bits) if bits.bits() == self.end.securebits.0 => Ok(()),
@@ -178,7 +178,7 @@ impl Pass {
     /// Whether the calling thread is in the state that the plan begins in, as far as it can be asked for in few calls.
     pub(super) fn begins(&self) -> bool {
         let start = &self.start;
-        let same = |ids: &Ids, found: std::io::Result<(u32, u32, u32)>| {
+        let same = |ids: &Ids, found: Result<(u32, u32, u32), Errno>| {
             found.is_ok_and(|found| found == (ids.real, ids.effective, ids.saved))
         };
         same(&start.uid, sys::user_ids())
@@ -248,7 +248,7 @@ impl Meeting for Pass {
         }
         let result = match signal {
             Ok(signal) => self.take(false, None, signal),
-            Err(error) => Err((DEATH_SIGNAL, errno_of(&error))),
+            Err(error) => Err((DEATH_SIGNAL, error.number())),
         };
         let (what, errno) = result.err().unwrap_or((NOTHING, Errno(0)));
         slot.errno.store(errno.0, SeqCst);

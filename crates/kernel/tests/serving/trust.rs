@@ -51,11 +51,11 @@ fn state(path: &Path) -> (u32, u32, usize) {
 #[track_caller]
 fn refused(path: &Path, culprit: &Path) {
     match bind(&Address::Unix(path.to_owned()), &options()).unwrap_err() {
-        BindError::Untrusted(untrusted) => assert_eq!(untrusted.what, culprit),
+        BindError::Untrusted(untrusted) => assert_eq!(Path::new(&untrusted.what), culprit),
         error => panic!("{error:?}"),
     }
     match Pidfile::lock(path, Some(USER)).unwrap_err() {
-        PidfileError::Untrusted(untrusted) => assert_eq!(untrusted.what, culprit),
+        PidfileError::Untrusted(untrusted) => assert_eq!(Path::new(&untrusted.what), culprit),
         error => panic!("{error:?}"),
     }
 }
