@@ -89,7 +89,11 @@ impl Failure {
     }
 
     /// An argument can't be one.
-    pub(crate) fn invalid(code: &'static str, message: impl Into<String>, hint: &str) -> Failure {
+    pub(crate) fn invalid(
+        code: &'static str,
+        message: impl Into<std::borrow::Cow<'static, str>>,
+        hint: &'static str,
+    ) -> Failure {
         // Of whatever cause; the report says that it is the caller's.
         let finding = Finding::error(code, Cause::Text, message)
             .because("the program that called the library has a bug; nothing was done")

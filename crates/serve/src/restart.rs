@@ -142,7 +142,7 @@ fn nobody_came(patience: Duration, child: Option<&mut Child>, endpoint: &str, go
 }
 
 fn lost(words: &str) -> Finding {
-    Finding::error("restart-failed", Cause::Host, words)
+    Finding::error("restart-failed", Cause::Host, words.to_owned())
         .because("so the kernel has it")
         .hint("see whether a server runs: stepdown console status")
 }

@@ -11,15 +11,16 @@ use std::process::{Child, Command};
 
 use stepdown_conf::{Cause, Finding};
 use stepdown_kernel::child::{self, Change, SpawnError};
+use stepdown_kernel::environment::Environment;
 use stepdown_kernel::errno_of;
 use stepdown_kernel::program::Program;
 use stepdown_security::credentials::Directory;
 use stepdown_security::policy::Policy;
 
+use crate::child::transition_of_child;
 use crate::error::Error;
 use crate::prepare::{End, look_around, prepare_request};
 use crate::scope::Security;
-use crate::transition::transition_of_child;
 
 /// Starts children under a [`Security`] scope.
 pub trait CommandExt {
@@ -56,7 +57,9 @@ impl CommandExt for Command {
             security.findings.clone(),
             end,
             &[],
+            &Environment::of_process(),
             security.capability_count,
+            false,
         )
         .map_err(Error::from_refusal)?;
         for (name, value) in ready.policy.environment() {
@@ -87,7 +90,7 @@ impl Change for StepDown {
     fn make(&self) -> Result<(), String> {
         let said = |finding: Box<Finding>| finding.to_string();
         let (witness, mut situation) =
-            look_around(End::ExecuteSomething, &[], self.capability_count).map_err(said)?;
+            look_around(End::ExecuteSomething, &[], self.capability_count, false).map_err(said)?;
         situation.chroot = self.directory.map(Ok);
         let file = self.program.as_ref().map(|program| &program.file);
         transition_of_child(&self.policy, &situation, file, &witness, self.root.as_ref(), &[])

@@ -1,10 +1,15 @@
 //! The error of the library: everything that is wrong, and whether anything has changed.
 
-use std::fmt;
+use alloc::format;
+#[cfg(feature = "std")]
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
 
 use stepdown_conf::{Cause, Finding, shell_word};
 use stepdown_kernel::program::ProgramError;
 
+#[cfg(feature = "std")]
 use crate::prepare::Refusal;
 
 /// Why a process or a child did not step down.
@@ -27,14 +32,17 @@ impl Error {
         self.unchanged
     }
 
+    #[cfg(feature = "std")]
     pub(crate) fn refused(findings: Vec<Finding>) -> Error {
         Error { findings, unchanged: true }
     }
 
+    #[cfg(feature = "std")]
     pub(crate) fn half_way(finding: Finding) -> Error {
         Error { findings: vec![finding], unchanged: false }
     }
 
+    #[cfg(feature = "std")]
     pub(crate) fn from_refusal(refusal: Refusal) -> Error {
         Error::refused(match refusal {
             Refusal::Findings(findings) => findings,
@@ -54,7 +62,7 @@ pub fn no_program(error: &ProgramError) -> Finding {
         _ if error.detail.is_some() => finding
             .because("a script is executed by the interpreter that its first line names, which is looked for in the new root directory if there is one; nothing has been changed")
             .hint(format!("see `head -n 1 {0} | cat -A`: a path that is not there, or a line that ends in ^M", shell_word(path))),
-        Errno::NOENT | Errno::NOTDIR if path.contains('/') => finding
+        Errno::NOENT | Errno::NOTDIR if path.as_bytes().contains(&b'/') => finding
             .because("there is no such file, in the new root directory if there is one; nothing has been changed")
             .hint(format!("see `namei -l {0}`", shell_word(path))),
         Errno::NOENT => finding
@@ -91,4 +99,4 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl core::error::Error for Error {}

@@ -1,109 +1,70 @@
-//! A process of several threads: whether it can be brought under a scope, and why not, in words.
+//! The transition of a process with however many threads: all of them are taken along.
 //!
-//! The work is `stepdown_kernel::threads`'. Not for: a process of one thread, see [`crate::transition`].
+//! The work is `stepdown_kernel::threads`'; a process of one thread goes the way of [`crate::transition`].
 
-use stepdown_conf::{Cause, Finding};
-use stepdown_kernel::observe::Status;
-use stepdown_kernel::threads::{self, Refused, SIGNAL};
+use std::time::Duration;
 
-/// The refusal of a process that would execute a program, with several threads.
-pub(crate) fn several(threads: usize) -> Box<Finding> {
-    Box::new(
-        Finding::error(
-            "several-threads",
-            Cause::Host,
-            format!("this process has {threads} threads, and credentials belong to threads"),
-        )
-        .because("a program is executed by a process that has one; another thread would be root until then")
-        .hint("look for LD_PRELOAD where nothing should have started a thread"),
-    )
+use stepdown_conf::Finding;
+use stepdown_kernel::AsFd;
+use stepdown_kernel::threads::{Around, LIMIT, take_all};
+
+use crate::prepare::Ready;
+use crate::threads;
+use crate::transition::{Proof, Transition, unreadable};
+
+/// Performs the plan of `ready` on this process and proves the state it is then in. A process that goes on itself is
+/// changed in all of its threads, see [`crate::Planned::apply`].
+///
+/// # Errors
+/// What failed, or differs from what was asked for. The process is then in an unknown state between the two and must
+/// exit.
+pub fn apply(ready: &Ready) -> Result<Proof, Box<Finding>> {
+    apply_within(ready, LIMIT).map_err(|failure| failure.finding)
 }
 
-/// Whether the threads are all in the state of the first, and can be interrupted: as far as that can be seen while they run.
-pub(crate) fn alike(threads: &[Status]) -> Result<(), Box<Finding>> {
-    let [first, others @ ..] = threads else { return Ok(()) };
-    if others.is_empty() {
-        return Ok(());
+/// Why a process was not brought to where it was to be.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) finding: Box<Finding>,
+    /// Whether it still is what it was.
+    pub(crate) unchanged: bool,
+}
+
+/// As [`apply`], waiting at most so long for the other threads of the process, where it goes on itself and has any.
+pub(crate) fn apply_within(ready: &Ready, limit: Duration) -> Result<Proof, Failure> {
+    let transition = Transition::of(ready);
+    if !ready.executes {
+        let threads = ready.witness.thread_count();
+        let threads = threads.map_err(|error| Failure { finding: unreadable(&error), unchanged: true })?;
+        if threads > 1 {
+            return apply_to_all(ready, &transition.own_descriptors(), limit)
+                .map_err(|finding| Failure { finding, unchanged: true });
+        }
     }
-    let same = |status: &&Status| {
-        Status { thread: first.thread, threads: first.threads, ..(*status).clone() } != *first
+    transition.apply().map_err(|finding| Failure { finding, unchanged: false })
+}
+
+/// Takes all threads through the plan.
+///
+/// # Errors
+/// Why it was not begun; nothing has changed.
+fn apply_to_all(ready: &Ready, own: &[i32], limit: Duration) -> Result<Proof, Box<Finding>> {
+    let plan = &ready.plan;
+    let around = Around {
+        witness: &ready.witness,
+        root: ready.root.as_ref().map(AsFd::as_fd),
+        own_descriptors: own,
+        leave_keyring: plan.start.uid.real != plan.end.uid.real,
+        limit,
+        prove: true,
     };
-    if let Some(other) = others.iter().find(same) {
-        return Err(Box::new(differs(&other.thread.to_string())));
-    }
-    match threads::signal_is_free() {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Box::new(words(&Refused::SignalTaken))),
-        Err(errno) => Err(Box::new(words(&Refused::System("rt_sigaction", errno)))),
-    }
-}
-
-fn differs(thread: &str) -> Finding {
-    Finding::error(
-        "threads-differ",
-        Cause::Host,
-        format!("thread {thread} is not in the state that the process is in"),
-    )
-    .because("one plan takes all threads from one state to another, and for this one it would be the wrong plan")
-    .hint("step down before a thread changes its own user, groups or capabilities; see `stepdown status` of the process")
-}
-
-/// Why nothing was begun.
-pub(crate) fn words(refused: &Refused) -> Finding {
-    let host = |code, message: String| Finding::error(code, Cause::Host, message);
-    match refused {
-        Refused::SignalTaken => host("signal-taken", format!("signal {SIGNAL} is used by somebody else"))
-            .because("it is what interrupts the other threads; only the default and the C library's own handler are put aside for that")
-            .hint("step down before that handler is installed, or before there are threads"),
-        Refused::Busy => host("already-stepping-down", "another thread is bringing this process under a scope".to_owned())
-            .because("a process can go to one state at a time")
-            .hint("call apply once"),
-        Refused::Blocked(thread) => host(
-            "thread-unreachable",
-            format!("thread {} blocks signal {SIGNAL}, and so can't be changed", thread),
-        )
-        .because("credentials belong to threads, and this one would keep what it has; nothing has been changed")
-        .hint("no mask set through the C library blocks this signal; a thread of io_uring (iou-...) does, as the kernel made it: step down before the ring is used"),
-        Refused::Absent(thread, state) => host(
-            "thread-unreachable",
-            format!("thread {} did not come in time; {}", thread, doing(*state)),
-        )
-        .because("credentials belong to threads, and this one would keep what it has; nothing has been changed")
-        .hint("try again when that call has ended, or wait longer with wait_at_most"),
-        Refused::FirstEnded => host("first-thread-ended", "the first thread of this process has ended, and others have not".to_owned())
-            .because("the kernel keeps it in the list as what it was, and it can't be changed or proven")
-            .hint("let the first thread wait for the others"),
-        Refused::Differs(thread) => differs(&thread.to_string()),
-        Refused::Moved => host("directory-changed", "root or working directory is another than when the plan was made".to_owned())
-            .because("the plan begins in the state that was looked at")
-            .hint("do not call chdir or chroot between plan and apply"),
-        Refused::Directories(thread) => host(
-            "thread-directory",
-            format!("thread {} has a root and working directory of its own", thread),
-        )
-        .because("the root directory is changed once for all threads, and this one would stay outside of the new one")
-        .hint("step down before a thread calls unshare(CLONE_FS)"),
-        Refused::DirectoryOpen(number) => host(
-            "directory-left-open",
-            format!("descriptor {number} is a directory, and would lead out of the new root directory"),
-        )
-        .because("whoever has it can leave the new root directory by fchdir; nothing has been changed")
-        .hint("close it before stepping down"),
-        Refused::TooMany => host("threads-unsettled", "threads come and go faster than they can be stopped".to_owned())
-            .because("there has to be one moment at which all are held; nothing has been changed")
-            .hint("step down before the process is busy, or wait longer with wait_at_most"),
-        Refused::System(call, errno) => host("threads-not-held", format!("the threads can't be held: {call} answered {errno}"))
-            .because("nothing has been changed")
-            .hint("see the manual of that call; a seccomp filter may forbid it"),
-    }
-}
-
-fn doing(state: char) -> &'static str {
-    match state {
-        'D' => "it waits in the kernel and can't be interrupted (state D), as the parent of a vfork does",
-        't' => "a debugger has stopped it (state t)",
-        'T' => "it is stopped (state T)",
-        'R' => "it is running, and gets no time of a processor (state R)",
-        _ => "the signal was not delivered",
+    match take_all(plan, &around) {
+        Ok(threads) => Ok(Proof {
+            state: plan.end.clone(),
+            threads,
+            descriptors: Vec::new(),
+            attempts: plan.attempts.clone(),
+        }),
+        Err(refused) => Err(Box::new(threads::words(&refused))),
     }
 }

@@ -3,10 +3,17 @@
 //! Whoever shows a state shows it in these rows, so that the same name means the same everywhere. Not for: reading a state,
 //! or fitting it to a terminal. What the sets are called is in crate `security`.
 
-use serde_json::{Value, json};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
 use stepdown_kernel::observe::Status;
 use stepdown_security::capability::CapSet;
 use stepdown_security::credentials::{Credentials, Ids};
+
+use crate::json::Json;
 
 /// What a thread holds, as far as it is known.
 #[derive(Clone, Debug)]
@@ -86,12 +93,21 @@ pub fn rows(held: &Held<'_>, words: &Words<'_>) -> Vec<(&'static str, String)> {
             format!("real {real} effective {effective} saved {saved} filesystem {filesystem}")
         }
     };
-    let members: Vec<String> = held.groups.iter().map(|&id| one(id, (words.member)(id))).collect();
+    let mut members = String::new();
+    for &id in held.groups {
+        if !members.is_empty() {
+            members.push(' ');
+        }
+        members.push_str(&one(id, (words.member)(id)));
+    }
+    if members.is_empty() {
+        members.push_str("none");
+    }
     let unknown = "not readable from outside the process, prctl(2)";
     vec![
         ("user", ids(held.uid, words.user)),
         ("group", ids(held.gid, words.group)),
-        ("groups", if members.is_empty() { "none".to_owned() } else { members.join(" ") }),
+        ("groups", members),
         ("permitted", (words.set)(held.permitted)),
         ("effective", (words.set)(held.effective)),
         ("inheritable", (words.set)(held.inheritable)),
@@ -104,24 +120,24 @@ pub fn rows(held: &Held<'_>, words: &Words<'_>) -> Vec<(&'static str, String)> {
 
 /// What is held, for a machine: ids as numbers, sets as arrays of names.
 #[must_use]
-pub fn json(held: &Held<'_>) -> Value {
-    json!({
-        "user": all(held.uid),
-        "group": all(held.gid),
-        "groups": held.groups,
-        "permitted": names(held.permitted),
-        "effective": names(held.effective),
-        "inheritable": names(held.inheritable),
-        "bounding": names(held.bounding),
-        "ambient": names(held.ambient),
-        "no_new_privs": held.no_new_privs,
-    })
+pub fn json(held: &Held<'_>) -> Json {
+    Json::Object(vec![
+        ("user", all(held.uid).into_iter().collect()),
+        ("group", all(held.gid).into_iter().collect()),
+        ("groups", held.groups.iter().copied().collect()),
+        ("permitted", names(held.permitted)),
+        ("effective", names(held.effective)),
+        ("inheritable", names(held.inheritable)),
+        ("bounding", names(held.bounding)),
+        ("ambient", names(held.ambient)),
+        ("no_new_privs", held.no_new_privs.into()),
+    ])
 }
 
 /// A set as an array of names; a number stands for what has none.
 #[must_use]
-pub fn names(set: CapSet) -> Value {
-    set.iter().map(|capability| Value::String(capability.to_string())).collect()
+pub fn names(set: CapSet) -> Json {
+    set.iter().map(|capability| capability.to_string()).collect()
 }
 
 fn all(ids: Ids) -> [u32; 4] {

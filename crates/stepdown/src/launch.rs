@@ -1,10 +1,15 @@
 //! Executes the program of a proven transition, in the same process.
 
-use std::ffi::{CString, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use alloc::borrow::ToOwned;
+use alloc::ffi::CString;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::ffi::CStr;
 
 use stepdown_conf::{Cause, Finding, shell_word};
-use stepdown_kernel::{errno_of, exec, host};
+use stepdown_kernel::environment::Environment;
+use stepdown_kernel::{exec, host};
 use stepdown_security::errno::Errno;
 use stepdown_security::policy::Policy;
 
@@ -21,42 +26,41 @@ pub struct LaunchError {
 }
 
 /// Replaces this process by the program that `ready` found, with `arguments` (the first is the name it is called by)
-/// and this process's environment, in which HOME, USER and LOGNAME follow the new identity.
+/// and this environment, in which HOME, USER and LOGNAME follow the new identity.
 ///
 /// Comes back only if that failed; the process has stepped down by then and has to exit.
 #[must_use]
-pub fn execute(ready: &Ready, _proof: &Proof, arguments: &[OsString]) -> LaunchError {
+pub fn execute(ready: &Ready, _proof: &Proof, arguments: &[&CStr], environment: &Environment) -> LaunchError {
     let Some(program) = &ready.program else {
         return LaunchError { finding: no_program("no program was named"), errno: Some(Errno::NOENT) };
     };
-    let strings =
-        |list: Vec<Vec<u8>>| -> Result<Vec<CString>, _> { list.into_iter().map(CString::new).collect() };
-    let arguments = strings(arguments.iter().map(|argument| argument.as_bytes().to_vec()).collect());
-    let (Ok(arguments), Ok(environment)) = (arguments, strings(environment(&ready.policy))) else {
-        return LaunchError {
-            finding: no_program("an argument contains a NUL byte"),
-            errno: Some(Errno::INVAL),
-        };
-    };
-    let error = exec::execute(&program.path, &arguments, &environment);
+    let own: Vec<CString> = identity(&ready.policy);
+    let error = exec::execute(&program.path, arguments, &with(environment, &own));
     let path = program.path.to_string_lossy();
-    match error.raw_os_error() {
+    match error.errno() {
         None => LaunchError { finding: no_program(&format!("{path}: {error}")), errno: None },
-        Some(_) => {
-            let errno = errno_of(&error);
-            LaunchError { finding: refused(&path, errno, ready), errno: Some(errno) }
-        }
+        Some(errno) => LaunchError { finding: refused(&path, errno, ready), errno: Some(errno) },
     }
 }
 
-/// The environment of the program: this process's, with HOME, USER and LOGNAME of the policy's user.
-fn environment(policy: &Policy) -> Vec<Vec<u8>> {
-    let own = policy.environment();
-    let mut list: Vec<Vec<u8>> = std::env::vars_os()
-        .filter(|(name, _)| !own.iter().any(|(replaced, _)| name == replaced))
-        .map(|(name, value)| [name.into_vec(), value.into_vec()].join(&b'='))
-        .collect();
-    list.extend(own.iter().map(|(name, value)| format!("{name}={value}").into_bytes()));
+/// HOME, USER and LOGNAME of the policy's user, as entries of an environment.
+fn identity(policy: &Policy) -> Vec<CString> {
+    // What the name service gave has no NUL byte in it.
+    let entry =
+        |(name, value): &(&str, String)| CString::new([name, "=", value].concat()).unwrap_or_default();
+    policy.environment().iter().map(entry).collect()
+}
+
+/// The environment with these entries instead of those of the same name.
+fn with<'a>(environment: &'a Environment, own: &'a [CString]) -> Vec<&'a CStr> {
+    let name = |entry: &CStr| entry.to_bytes().iter().position(|&byte| byte == b'=');
+    let replaced = |entry: &&CStr| {
+        name(entry).is_some_and(|length| {
+            own.iter().any(|own| own.to_bytes().starts_with(&entry.to_bytes()[..=length]))
+        })
+    };
+    let mut list: Vec<&CStr> = environment.entries().filter(|entry| !replaced(entry)).collect();
+    list.extend(own.iter().map(CString::as_c_str));
     list
 }
 

@@ -38,28 +38,53 @@
 //! [`source`] reads files, [`prepare`] refuses or makes ready, [`transition`] performs and proves, [`launch`] executes:
 //! the program `stepdown` is made of these. [`console`] answers questions about a configuration, [`state`] reads what
 //! another process is, [`own`] what this one is, [`held`] puts either into rows.
+//!
+//! # Without the standard library
+//!
+//! With the feature `std` turned off there is what a launcher needs and no more: [`source`], [`prepare`], [`transition`],
+//! [`launch`], [`report`], [`held`], [`json`], [`error`]; `no_std` with `alloc`, and no C library. `stepdown-run` is made of these.
+#![cfg_attr(not(feature = "std"), no_std)]
 
-pub mod console;
+extern crate alloc;
+
 pub mod error;
 pub mod held;
+pub mod json;
 pub mod launch;
-pub mod online;
-pub mod own;
 pub mod prepare;
 pub mod report;
-pub mod service;
 pub mod source;
-pub mod state;
 pub mod transition;
 
+#[cfg(feature = "std")]
+pub mod console;
+#[cfg(feature = "std")]
+pub mod every;
+#[cfg(feature = "std")]
+pub mod online;
+#[cfg(feature = "std")]
+pub mod own;
+#[cfg(feature = "std")]
+pub mod service;
+#[cfg(feature = "std")]
+pub mod state;
+
+#[cfg(feature = "std")]
 pub use command::CommandExt;
 pub use error::Error;
+#[cfg(feature = "std")]
 pub use scope::{Builder, OnRefusal, Planned, Security};
 pub use transition::Proof;
 
 pub use stepdown_conf as conf;
+pub use stepdown_kernel::environment::Environment;
 pub use stepdown_security as security;
 
+#[cfg(feature = "std")]
+mod child;
+#[cfg(feature = "std")]
 mod command;
-mod every;
+#[cfg(feature = "std")]
 mod scope;
+#[cfg(feature = "std")]
+mod threads;

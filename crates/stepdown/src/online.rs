@@ -9,11 +9,13 @@
 //!
 //! Nothing here listens, answers or applies anything. Follows `docs/language.md`, "Changes while a server runs".
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use stepdown_conf::{Cause, Config, Finding, shown};
+use stepdown_kernel::environment::Environment;
 
 use crate::source::{self, FileLoader};
 use known::State;
@@ -251,8 +253,9 @@ impl Candidate {
 }
 
 fn read(main: Option<&str>) -> Result<State, Vec<Finding>> {
-    source::refuse_set_id()?;
-    let path = source::path()?;
+    let environment = Environment::of_process();
+    source::refuse_set_id(&environment)?;
+    let path = source::path(&environment)?;
     let found = match main {
         Some(main) => main.to_owned(),
         None => source::find(&path)?,
@@ -263,7 +266,7 @@ fn read(main: Option<&str>) -> Result<State, Vec<Finding>> {
 /// The server may change its current directory; the name of its main file has to hold all the same.
 fn absolute(main: &Path) -> Result<String, Vec<Finding>> {
     let full = std::path::absolute(main).unwrap_or_else(|_| main.to_owned());
-    source::name(&full).map(str::to_owned)
+    source::name(full.as_os_str().as_bytes()).map(str::to_owned)
 }
 
 mod change;

@@ -3,9 +3,8 @@
 //! Read from the kernel's own account, proc_pid_status(5), and needs no right. Not for other processes, which are
 //! [`crate::state`]'s, and no proof: nothing is tried.
 
-use std::io;
-
 use stepdown_conf::{Cause, Finding};
+use stepdown_kernel::Error;
 use stepdown_kernel::observe::{Status, Witness};
 use stepdown_security::credentials::Credentials;
 
@@ -25,7 +24,7 @@ pub struct Own {
 /// # Errors
 /// That `/proc` is not there or can't be read, as in a root directory without one.
 pub fn look() -> Result<Own, Box<Finding>> {
-    let unreadable = |error: io::Error| {
+    let unreadable = |error: Error| {
         Box::new(
             Finding::error("no-proc", Cause::Host, format!("/proc/self can't be read: {error}"))
                 .because("it is the kernel's own account of every thread, and the only one")

@@ -2,13 +2,15 @@
 //!
 //! Everything that can be refused is refused here: the text, the names, what this host allows, the program.
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
 
 use stepdown_conf::{Cause, Config, Finding, shell_word};
-use stepdown_kernel::observe::Witness;
+use stepdown_kernel::environment::Environment;
+use stepdown_kernel::observe::{Status, Witness};
 use stepdown_kernel::program::{self, Program, ProgramError};
-use stepdown_kernel::{accounts, descriptors, host, trust};
+use stepdown_kernel::{AsFd, Error, OwnedFd, accounts, descriptors, host, trust};
 use stepdown_security::capability::CapSet;
 use stepdown_security::credentials::{Credentials, Directory, Ids};
 use stepdown_security::plan::{Plan, findings_without_names, plan};
@@ -16,7 +18,8 @@ use stepdown_security::policy::Policy;
 use stepdown_security::request::Request;
 use stepdown_security::situation::{Purpose, Situation};
 
-use crate::every;
+#[cfg(feature = "std")]
+use crate::threads;
 
 /// A transition that is ready: nothing has changed yet.
 #[derive(Debug)]
@@ -45,12 +48,55 @@ pub enum End<'a> {
     /// Some program is executed, which is not known yet.
     ExecuteSomething,
     /// This program, an absolute path, is executed by a child, which has one thread however many this process has.
+    #[cfg(feature = "std")]
     Spawn(&'a [u8]),
     /// The process goes on itself.
+    #[cfg(feature = "std")]
     Stay,
     /// Nothing will be done: what would be, if this program were executed. A process that is not root is looked at as if it
     /// were, with all capabilities of its bounding set.
+    #[cfg(feature = "std")]
     Forecast(Option<&'a [u8]>),
+}
+
+impl<'a> End<'a> {
+    /// The program that is executed, where it is known.
+    fn program(self) -> Option<&'a [u8]> {
+        match self {
+            End::Execute(name) => Some(name),
+            End::ExecuteSomething => None,
+            #[cfg(feature = "std")]
+            End::Spawn(name) | End::Forecast(Some(name)) => Some(name),
+            #[cfg(feature = "std")]
+            End::Stay | End::Forecast(None) => None,
+        }
+    }
+
+    /// Whether the process goes on itself. A launcher's never does.
+    fn stays(self) -> bool {
+        #[cfg(feature = "std")]
+        return matches!(self, End::Stay);
+        #[cfg(not(feature = "std"))]
+        false
+    }
+
+    /// Whether nothing will be done.
+    fn is_forecast(self) -> bool {
+        #[cfg(feature = "std")]
+        return matches!(self, End::Forecast(_));
+        #[cfg(not(feature = "std"))]
+        false
+    }
+
+    /// Whether the process may have these threads.
+    fn suits(self, threads: &[Status]) -> Result<(), Box<Finding>> {
+        match self {
+            End::Execute(_) | End::ExecuteSomething if threads.len() > 1 => Err(several(threads.len())),
+            #[cfg(feature = "std")]
+            End::Stay => threads::alike(threads),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Why there is nothing ready.
@@ -63,14 +109,33 @@ pub enum Refusal {
 }
 
 /// Prepares the transition that the `Security` scope of `config` asks for. `pass` are the descriptors above 2 that the
-/// program is to get.
+/// program is to get; `environment` has the `PATH` that the program is looked for along.
 ///
 /// # Errors
 /// All that is wrong, see [`Refusal`]. Nothing has changed then, and nothing has when this succeeds.
-pub fn prepare(config: &Config, end: End<'_>, pass: &[i32]) -> Result<Ready, Refusal> {
+pub fn prepare(
+    config: &Config,
+    end: End<'_>,
+    pass: &[i32],
+    environment: &Environment,
+) -> Result<Ready, Refusal> {
+    prepare_for(config, end, pass, environment, true)
+}
+
+/// As [`prepare`]. Where nobody will see a warning, what only `warnings` come from is not looked at.
+///
+/// # Errors
+/// As for [`prepare`].
+pub fn prepare_for(
+    config: &Config,
+    end: End<'_>,
+    pass: &[i32],
+    environment: &Environment,
+    warnings: bool,
+) -> Result<Ready, Refusal> {
     let capability_count = host::capability_count();
     let (request, findings) = read(config, capability_count).map_err(Refusal::Findings)?;
-    prepare_request(&request, findings, end, pass, capability_count)
+    prepare_request(&request, findings, end, pass, environment, capability_count, warnings)
 }
 
 /// The scope of a configuration as a request, with the warnings of the files and of the text.
@@ -94,9 +159,11 @@ pub(crate) fn prepare_request(
     mut findings: Vec<Finding>,
     end: End<'_>,
     pass: &[i32],
+    environment: &Environment,
     capability_count: u8,
+    warnings: bool,
 ) -> Result<Ready, Refusal> {
-    let (witness, mut situation) = match look_around(end, pass, capability_count) {
+    let (witness, mut situation) = match look_around(end, pass, capability_count, warnings) {
         Ok(seen) => seen,
         Err(finding) => {
             findings.push(*finding);
@@ -122,23 +189,18 @@ pub(crate) fn prepare_request(
         Ok(policy) => policy,
         Err(errors) => {
             findings.extend(errors);
-            let purpose = if matches!(end, End::Stay) { Purpose::Stay } else { Purpose::Execute(None) };
+            let purpose = if end.stays() { Purpose::Stay } else { Purpose::Execute(None) };
             findings.extend(findings_without_names(request, &situation, purpose));
             return Err(Refusal::Findings(findings));
         }
     };
-    let program = match end {
-        // With a chroot directory that can't be opened, there is nowhere to look.
-        End::Execute(name) | End::Spawn(name) | End::Forecast(Some(name))
-            if !matches!(situation.chroot, Some(Err(_))) =>
-        {
-            Some(program::find(name, &search_path(), root.as_ref().map(AsFd::as_fd)))
-        }
-        _ => None,
-    };
-    let purpose = match (end, &program) {
-        (End::Stay, _) => Purpose::Stay,
-        (_, Some(Ok(program))) => Purpose::Execute(Some(&program.file)),
+    // With a chroot directory that can't be opened, there is nowhere to look.
+    let name = end.program().filter(|_| !matches!(situation.chroot, Some(Err(_))));
+    let program =
+        name.map(|name| program::find(name, search_path(environment), root.as_ref().map(AsFd::as_fd)));
+    let purpose = match &program {
+        _ if end.stays() => Purpose::Stay,
+        Some(Ok(program)) => Purpose::Execute(Some(&program.file)),
         _ => Purpose::Execute(None),
     };
     let mut plan = match plan(&policy, &situation, purpose) {
@@ -149,7 +211,7 @@ pub(crate) fn prepare_request(
         }
     };
     findings.append(&mut plan.findings);
-    let executes = !matches!(end, End::Stay);
+    let executes = !end.stays();
     let program = program.transpose().map_err(|error| Refusal::Program(Box::new(error)))?;
     Ok(Ready { policy, situation, plan, program, findings, witness, root, executes })
 }
@@ -159,8 +221,9 @@ pub(crate) fn look_around(
     end: End<'_>,
     pass: &[i32],
     capability_count: u8,
+    warnings: bool,
 ) -> Result<(Witness, Situation), Box<Finding>> {
-    let no_proof = |error: std::io::Error| {
+    let no_proof = |error: Error| {
         Box::new(
             Finding::error("no-proc", Cause::Host, format!("/proc/self can't be read: {error}"))
                 .because(
@@ -177,26 +240,20 @@ pub(crate) fn look_around(
                 .hint("open it where the program is started, such as 3<file in a shell"),
         )
     })?;
-    if matches!(end, End::Stay) {
+    if end.stays() {
         // A process that goes on itself keeps all that it has open, and what is a directory leads out of a chroot.
         descriptors.extend(descriptors::directories_above_standard().map_err(no_proof)?);
     }
     let witness = Witness::open().map_err(no_proof)?;
     let mut threads = witness.threads().map_err(no_proof)?;
-    match end {
-        End::Execute(_) | End::ExecuteSomething if threads.len() > 1 => {
-            return Err(every::several(threads.len()));
-        }
-        End::Stay => every::alike(&threads)?,
-        _ => {}
-    }
+    end.suits(&threads)?;
     let mut start = witness.credentials(threads.remove(0)).map_err(no_proof)?;
-    if matches!(end, End::Forecast(_)) && start.uid.effective != 0 {
+    if end.is_forecast() && start.uid.effective != 0 {
         start = as_root(start);
     }
     let facts = host::facts(&witness, capability_count).map_err(no_proof)?;
-    let terminal_injection = (descriptors.iter().any(|descriptor| descriptor.terminal)
-        || host::has_controlling_terminal())
+    let terminal_injection = warnings
+        && (descriptors.iter().any(|descriptor| descriptor.terminal) || host::has_controlling_terminal())
         && host::terminal_injection();
     Ok((witness, Situation { facts, start, chroot: None, descriptors, terminal_injection }))
 }
@@ -222,7 +279,7 @@ fn look_at_chroot(request: &Request, situation: &Situation, directory: Directory
     if !trust::is_privileged() {
         return None;
     }
-    match trust::way(Path::new(path)) {
+    match trust::way(path.as_bytes()) {
         // It was opened a moment ago; what is wrong with it now is said where it is used.
         Err(_) => None,
         Ok(Err(untrusted)) => Some(
@@ -231,12 +288,11 @@ fn look_at_chroot(request: &Request, situation: &Situation, directory: Directory
                 Cause::Host,
                 format!(
                     "{path} is not trusted as the root directory because of {}: {}",
-                    untrusted.what.display(),
-                    untrusted.how
+                    untrusted.what, untrusted.how
                 ),
             )
             .because("whoever can change what the path leads to decides what the server is locked into")
-            .hint(format!("chown root {0} && chmod go-w {0}", shell_word(&untrusted.what.to_string_lossy())))
+            .hint(format!("chown root {0} && chmod go-w {0}", shell_word(&untrusted.what)))
             .at_if(place),
         ),
         Ok(Ok(status)) => {
@@ -266,7 +322,19 @@ fn as_root(start: Credentials) -> Credentials {
     }
 }
 
-fn search_path() -> Vec<u8> {
-    use std::os::unix::ffi::OsStringExt;
-    std::env::var_os("PATH").map_or_else(|| program::DEFAULT_PATH.into(), OsStringExt::into_vec)
+/// The refusal of a process that would execute a program, with several threads.
+fn several(threads: usize) -> Box<Finding> {
+    Box::new(
+        Finding::error(
+            "several-threads",
+            Cause::Host,
+            format!("this process has {threads} threads, and credentials belong to threads"),
+        )
+        .because("a program is executed by a process that has one; another thread would be root until then")
+        .hint("look for LD_PRELOAD where nothing should have started a thread"),
+    )
+}
+
+fn search_path(environment: &Environment) -> &[u8] {
+    environment.variable("PATH").unwrap_or(program::DEFAULT_PATH.as_bytes())
 }

@@ -3,10 +3,16 @@
 //! A finding is one line that an editor can jump to, the line of the file with the place marked, why, and a hint.
 //! Whatever comes from a file is made harmless first: a control character in it never reaches the terminal.
 
-use std::fmt::Write;
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt::Write;
 
-use serde_json::{Value, json};
 use stepdown_conf::{Cause, Finding, Place, Severity};
+
+use crate::json::Json;
 
 /// The findings as text, each ending in a line feed; in colour where `colour` says so.
 #[must_use]
@@ -20,8 +26,22 @@ pub fn text(findings: &[Finding], colour: bool) -> String {
 
 /// The findings as a JSON array.
 #[must_use]
-pub fn json(findings: &[Finding]) -> Value {
-    Value::Array(findings.iter().map(object).collect())
+pub fn json(findings: &[Finding]) -> Json {
+    findings.iter().map(object).collect()
+}
+
+/// The findings as an array of `serde_json`, likewise.
+#[cfg(feature = "std")]
+#[must_use]
+pub fn value(findings: &[Finding]) -> serde_json::Value {
+    json(findings).into()
+}
+
+/// A place as an object of `serde_json`.
+#[cfg(feature = "std")]
+#[must_use]
+pub fn place_value(at: &Place) -> serde_json::Value {
+    place(at).into()
 }
 
 /// How many errors and warnings there are, in words, those of this host told apart.
@@ -52,12 +72,15 @@ pub fn clean(text: &str) -> String {
     let hidden = |c: char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     let mut cleaned = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() {
-            let _ = write!(cleaned, "{}", c.escape_debug());
-        } else if hidden(c) {
-            let _ = write!(cleaned, "{}", c.escape_unicode());
-        } else {
-            cleaned.push(c);
+        match c {
+            '\0' => cleaned.push_str("\\0"),
+            '\t' => cleaned.push_str("\\t"),
+            '\n' => cleaned.push_str("\\n"),
+            '\r' => cleaned.push_str("\\r"),
+            c if c.is_control() || hidden(c) => {
+                let _ = write!(cleaned, "\\u{{{:x}}}", c as u32);
+            }
+            c => cleaned.push(c),
         }
     }
     cleaned
@@ -97,12 +120,23 @@ fn one(text: &mut String, finding: &Finding, colour: bool) {
 
 /// The line, and below it marks under the place.
 fn excerpt(text: &mut String, place: &Place, start: &str, end: &str) {
-    let number = place.line.to_string();
-    let margin = " ".repeat(number.len().max(5));
-    let indent = " ".repeat(place.excerpt_column as usize);
-    let marks = "^".repeat(place.width.max(1) as usize);
-    let _ = writeln!(text, "{number:>5} | {}", clean(&place.excerpt));
-    let _ = writeln!(text, "{margin} | {indent}{start}{marks}{end}");
+    let above = text.len();
+    let _ = write!(text, "{:>5}", place.line);
+    let margin = text.len() - above;
+    let _ = writeln!(text, " | {}", clean(&place.excerpt));
+    push_times(text, ' ', margin);
+    text.push_str(" | ");
+    push_times(text, ' ', place.excerpt_column as usize);
+    text.push_str(start);
+    push_times(text, '^', place.width.max(1) as usize);
+    text.push_str(end);
+    text.push('\n');
+}
+
+fn push_times(text: &mut String, character: char, count: usize) {
+    for _ in 0..count {
+        text.push(character);
+    }
 }
 
 fn paint(severity: Severity) -> &'static str {
@@ -113,28 +147,33 @@ fn paint(severity: Severity) -> &'static str {
     }
 }
 
-fn object(finding: &Finding) -> Value {
+fn object(finding: &Finding) -> Json {
     let cause = match finding.cause {
         Cause::Syntax => "syntax",
         Cause::Text => "text",
         Cause::Host => "host",
     };
-    let related: Vec<Value> =
-        finding.related.iter().map(|(at, what)| json!({ "place": place(at), "message": what })).collect();
-    json!({
-        "severity": finding.severity.to_string(),
-        "cause": cause,
-        "code": finding.code,
-        "place": finding.place.as_ref().map(place),
-        "message": finding.message,
-        "why": finding.why,
-        "hint": finding.hint,
-        "related": related,
-    })
+    let related = |(at, what): &(Place, Cow<'static, str>)| {
+        Json::Object(vec![("place", place(at)), ("message", what.clone().into())])
+    };
+    Json::Object(vec![
+        ("severity", finding.severity.to_string().into()),
+        ("cause", cause.into()),
+        ("code", finding.code.into()),
+        ("place", finding.place.as_ref().map(place).into()),
+        ("message", finding.message.clone().into()),
+        ("why", finding.why.clone().into()),
+        ("hint", finding.hint.clone().into()),
+        ("related", finding.related.iter().map(related).collect()),
+    ])
 }
 
 /// A place as a JSON object.
 #[must_use]
-pub fn place(place: &Place) -> Value {
-    json!({ "file": place.file, "line": place.line, "column": place.column })
+pub fn place(place: &Place) -> Json {
+    Json::Object(vec![
+        ("file", place.file.clone().into()),
+        ("line", place.line.into()),
+        ("column", place.column.into()),
+    ])
 }

@@ -4,15 +4,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use stepdown_conf::{Cause, Config, Finding, quote};
+use stepdown_kernel::environment::Environment;
 use stepdown_kernel::{host, threads};
 use stepdown_security::plan::{Plan, PlannedStep};
 use stepdown_security::policy::Policy;
 use stepdown_security::request::Request;
 
 use crate::error::Error;
+use crate::every;
 use crate::prepare::{self, End, Ready};
 use crate::source;
-use crate::transition::{self, Proof};
+use crate::transition::Proof;
 
 /// A `Security` scope whose text is in order; nothing about this host is known yet.
 #[derive(Clone, Debug)]
@@ -132,7 +134,9 @@ impl Security {
             self.findings.clone(),
             End::Stay,
             &[],
+            &Environment::of_process(),
             self.capability_count,
+            true,
         )
         .map_err(Error::from_refusal)?;
         let process = std::process::id();
@@ -211,8 +215,8 @@ impl Builder {
 impl Planned {
     /// The steps, each with the state that it must lead to.
     #[must_use]
-    pub fn steps(&self) -> &[PlannedStep] {
-        &self.ready.plan.steps
+    pub fn steps(&self) -> Vec<PlannedStep> {
+        self.ready.plan.journey()
     }
 
     /// The whole plan.
@@ -264,7 +268,7 @@ impl Planned {
             return Err(Error::refused(vec![another_process(self.process)]));
         }
         // With `self` goes everything that the plan held open.
-        transition::apply_within(&self.ready, self.limit).map_err(|failure| match self.on_refusal {
+        every::apply_within(&self.ready, self.limit).map_err(|failure| match self.on_refusal {
             OnRefusal::Abort => threads::stop_process(&failure.finding.to_string()),
             OnRefusal::Error if failure.unchanged => Error::refused(vec![*failure.finding]),
             OnRefusal::Error => Error::half_way(*failure.finding),

@@ -24,10 +24,10 @@ use stepdown_security::policy::{BoundingSet, Policy, Sourced};
 use stepdown_security::situation::{Purpose, Situation};
 use stepdown_security::text::CapState;
 
+use crate::child::transition_of_child;
 use crate::command::not_absolute;
 use crate::error::no_program;
 use crate::prepare::Ready;
-use crate::transition::transition_of_child;
 
 pub use stepdown_kernel::start::{Report, Started};
 
@@ -237,7 +237,7 @@ fn step_down(
     file: &ProgramFile,
     count: c_int,
 ) -> Result<(), Box<Finding>> {
-    let unreadable = |error: std::io::Error| {
+    let unreadable = |error: stepdown_kernel::Error| {
         Box::new(Finding::error(
             "no-proof",
             Cause::Host,

@@ -2,11 +2,17 @@
 //!
 //! Follows `docs/language.md`, "Files". What root may read is decided by `stepdown_kernel::files`.
 
-use std::path::Path;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 
 use stepdown_conf::{Cause, Config, Finding, LoadError, Loaded, Loader, node_name, search_path, shell_word};
+use stepdown_kernel::environment::Environment;
 use stepdown_kernel::files::{self, Contents, ReadError, Trust};
 use stepdown_kernel::{host, trust};
+use stepdown_security::errno::Errno;
 
 /// The directory that the search path begins at.
 pub const CONFIGURATION_DIRECTORY: &str = "/etc/stepdown";
@@ -22,9 +28,19 @@ pub const SEARCH_PATH_VARIABLES: [&str; 2] = ["STEPDOWN_CONF_PATH", "EC_CONF_SEA
 /// # Errors
 /// Everything that is wrong with the files, at least one finding an error. Where there is no main file at all, one
 /// finding with the code `no-configuration`.
-pub fn load(file: Option<&Path>) -> Result<Config, Vec<Finding>> {
-    refuse_set_id()?;
-    let path = path()?;
+#[cfg(feature = "std")]
+pub fn load(file: Option<&std::path::Path>) -> Result<Config, Vec<Finding>> {
+    use std::os::unix::ffi::OsStrExt;
+    load_in(&Environment::of_process(), file.map(|file| file.as_os_str().as_bytes()))
+}
+
+/// As `load`, in the environment that the process was started with.
+///
+/// # Errors
+/// As for `load`.
+pub fn load_in(environment: &Environment, file: Option<&[u8]>) -> Result<Config, Vec<Finding>> {
+    refuse_set_id(environment)?;
+    let path = path(environment)?;
     match file {
         Some(file) => Config::load(name(file)?, &path, &mut FileLoader),
         None => Config::find(MAIN_FILE, &path, &mut FileLoader),
@@ -35,11 +51,11 @@ pub fn load(file: Option<&Path>) -> Result<Config, Vec<Finding>> {
 ///
 /// # Errors
 /// A variable whose value is not UTF-8: places in files are reported by name.
-pub fn path() -> Result<Vec<String>, Vec<Finding>> {
+pub fn path(environment: &Environment) -> Result<Vec<String>, Vec<Finding>> {
     let set = SEARCH_PATH_VARIABLES
         .iter()
-        .find_map(|name| Some((name, std::env::var_os(name).filter(|value| !value.is_empty())?)));
-    let replaced = match set.map(|(name, value)| (name, value.into_string())) {
+        .find_map(|name| Some((name, environment.variable(name).filter(|value| !value.is_empty())?)));
+    let replaced = match set.map(|(name, value)| (name, str::from_utf8(value))) {
         Some((name, Err(_))) => {
             return Err(vec![
                 Finding::error(
@@ -54,7 +70,7 @@ pub fn path() -> Result<Vec<String>, Vec<Finding>> {
         Some((_, Ok(value))) => Some(value),
         None => None,
     };
-    Ok(search_path(CONFIGURATION_DIRECTORY, node_name(&host::name()), replaced.as_deref()))
+    Ok(search_path(CONFIGURATION_DIRECTORY, node_name(&host::name()), replaced))
 }
 
 /// Gives crate `conf` the files it asks for, read as [`files::read`] reads.
@@ -65,9 +81,8 @@ impl Loader for FileLoader {
     /// What the server's own user may write has its say only after the server is that user.
     fn load_local_changes(&mut self, path: &str) -> Result<Loaded, LoadError> {
         if trust::is_privileged()
-            && let Some((what, how)) = files::untrusted(Path::new(path))
+            && let Some((what, how)) = files::untrusted(path.as_bytes())
         {
-            let what = what.display();
             return Err(LoadError::Later {
                 message: format!("the changes in {path} are left out: {what} is not root's alone, {how}"),
                 why: Some(
@@ -80,7 +95,7 @@ impl Loader for FileLoader {
     }
 
     fn load(&mut self, path: &str) -> Result<Loaded, LoadError> {
-        match files::read(Path::new(path), Trust::AsRoot) {
+        match files::read(path.as_bytes(), Trust::AsRoot) {
             Ok(Contents::File { identity, bytes, writable }) => {
                 Ok(Loaded::File { identity, text: bytes, writable })
             }
@@ -94,7 +109,7 @@ impl Loader for FileLoader {
 /// Reads one file for its form alone and says what is wrong with it; whoever may have written it.
 #[must_use]
 pub fn syntax(path: &str) -> Vec<Finding> {
-    match files::read(Path::new(path), Trust::Anybody) {
+    match files::read(path.as_bytes(), Trust::Anybody) {
         Ok(Contents::File { bytes, .. }) => stepdown_conf::syntax(path, &bytes),
         Ok(Contents::Directory { .. }) => {
             vec![Finding::error("not-a-file", Cause::Host, format!("{path} is a directory, not a file"))]
@@ -106,7 +121,7 @@ pub fn syntax(path: &str) -> Vec<Finding> {
                 LoadError::NotFound => (format!("{path}: there is no such file"), None, None),
             };
             let mut finding = Finding::error("not-readable", Cause::Host, message);
-            (finding.why, finding.hint) = (why, hint);
+            (finding.why, finding.hint) = (why.map(Into::into), hint.map(Into::into));
             vec![finding]
         }
     }
@@ -115,8 +130,8 @@ pub fn syntax(path: &str) -> Vec<Finding> {
 fn refused(path: &str, error: ReadError) -> LoadError {
     let (message, why, hint) = match error {
         ReadError::NotFound => return LoadError::NotFound,
-        ReadError::System(what, error) => (
-            format!("failed to {what} {path}: {}", words(&error)),
+        ReadError::System(what, errno) => (
+            format!("failed to {what} {path}: {}", words(errno)),
             None,
             Some(format!("see `namei -l {0}`", shell_word(path))),
         ),
@@ -131,8 +146,7 @@ fn refused(path: &str, error: ReadError) -> LoadError {
             None,
         ),
         ReadError::Untrusted(what, how) => {
-            let what = what.display();
-            let message = if what.to_string() == path {
+            let message = if what == path {
                 format!("{path} is not trusted: {how}")
             } else {
                 format!("{path} is not trusted because of {what}: {how}")
@@ -141,20 +155,20 @@ fn refused(path: &str, error: ReadError) -> LoadError {
             (
                 message,
                 Some(why.to_owned()),
-                Some(format!("chown root {0} && chmod go-w {0}", shell_word(&what.to_string()))),
+                Some(format!("chown root {0} && chmod go-w {0}", shell_word(&what))),
             )
         }
     };
     LoadError::Refused { message, why, hint }
 }
 
-/// An error of the system without the `(os error 13)` that the standard library adds.
-fn words(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
+/// An error of the system as it is known to who reads messages.
+fn words(errno: Errno) -> String {
+    errno.words().map_or_else(|| errno.to_string(), str::to_owned)
 }
 
 /// The first file along the search path that has the main file's name.
+#[cfg(feature = "std")]
 pub(crate) fn find(path: &[String]) -> Result<String, Vec<Finding>> {
     let candidates = path.iter().map(|directory| format!("{}/{MAIN_FILE}", directory.trim_end_matches('/')));
     let there = |candidate: &String| !matches!(FileLoader.load(candidate), Err(LoadError::NotFound));
@@ -167,13 +181,13 @@ pub(crate) fn find(path: &[String]) -> Result<String, Vec<Finding>> {
 }
 
 /// A file's name as text.
-pub(crate) fn name(file: &Path) -> Result<&str, Vec<Finding>> {
-    file.to_str().ok_or_else(|| {
+pub(crate) fn name(file: &[u8]) -> Result<&str, Vec<Finding>> {
+    str::from_utf8(file).map_err(|_| {
         vec![
             Finding::error(
                 "name-not-utf-8",
                 Cause::Host,
-                format!("the name of {} is not valid UTF-8", file.display()),
+                format!("the name of {} is not valid UTF-8", String::from_utf8_lossy(file)),
             )
             .because("places in files are reported by name")
             .hint("rename it"),
@@ -182,8 +196,8 @@ pub(crate) fn name(file: &Path) -> Result<&str, Vec<Finding>> {
 }
 
 /// A program that its own file gave rights to is not steered by whoever starts it.
-pub(crate) fn refuse_set_id() -> Result<(), Vec<Finding>> {
-    if !host::is_secure_execution() {
+pub(crate) fn refuse_set_id(environment: &Environment) -> Result<(), Vec<Finding>> {
+    if !environment.is_secure_execution() {
         return Ok(());
     }
     Err(vec![

@@ -4,9 +4,10 @@
 //! then come from the same reader as those of live processes. Neither needs a privilege. Securebits, root directory and
 //! the like are not in a status file; they are taken to be as in a process that nobody changed.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use stepdown_conf::{Cause, Finding, Place};
+use stepdown_conf::{Cause, Finding, Place, Spot};
 use stepdown_kernel::files::{self, Contents, ReadError, Trust};
 use stepdown_kernel::observe::Status;
 use stepdown_kernel::subject::Subject;
@@ -55,7 +56,7 @@ pub fn of_file(path: &Path) -> Result<Status, Vec<Finding>> {
         ]
     };
     // Anybody's: nothing is done with it but to look at it.
-    match files::read(path, Trust::Anybody) {
+    match files::read(path.as_os_str().as_bytes(), Trust::Anybody) {
         Ok(Contents::File { bytes, .. }) => of_text(&name, &bytes),
         Ok(Contents::Directory { .. }) => Err(fail("it is a directory".into())),
         Err(ReadError::NotFound) => Err(fail("there is no such file".into())),
@@ -161,21 +162,6 @@ const PASTE: &str = "paste all of it: cat /proc/PID/status";
 
 const ONE_STATE: &str = "an answer from half a state would be a guess";
 
-/// The lines that are needed, in the kernel's order.
-const NEEDED: [&str; 11] = [
-    "Pid",
-    "Uid",
-    "Gid",
-    "Groups",
-    "Threads",
-    "CapInh",
-    "CapPrm",
-    "CapEff",
-    "CapBnd",
-    "CapAmb",
-    "NoNewPrivs",
-];
-
 /// The other lines that Linux writes, to version 6.18: proc_pid_status(5), `fs/proc/array.c` and the architectures.
 const PASSED_OVER: [&str; 51] = [
     "Name",
@@ -261,7 +247,7 @@ impl Lines<'_> {
                         .because("a status file has each line once; these may be two files, and which one is meant is not said")
                         .hint("paste one of them"),
                 );
-            } else if NEEDED.contains(&name) {
+            } else if Status::FIELDS.contains(&name) {
                 errors.extend(self.value(index, name, value.trim()));
             } else if !PASSED_OVER.contains(&name) {
                 errors.push(
@@ -272,7 +258,7 @@ impl Lines<'_> {
             }
             seen.push(name);
         }
-        let missing: Vec<&str> = NEEDED.iter().filter(|name| !seen.contains(name)).copied().collect();
+        let missing: Vec<&str> = Status::FIELDS.iter().filter(|name| !seen.contains(name)).copied().collect();
         if !missing.is_empty() && errors.is_empty() {
             let last = self.list.len().saturating_sub(1);
             let finding = self.at(
@@ -345,14 +331,14 @@ impl Lines<'_> {
         let line = self.list.get(index).copied().unwrap_or_default();
         let excerpt: String = line.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
         let width = u32::try_from(excerpt.chars().count()).unwrap_or(1).max(1);
-        Finding::error(code, Cause::Text, message).at(Place {
+        Finding::error(code, Cause::Text, message).at(Place::from(Spot {
             file: self.name.to_owned(),
             line: u32::try_from(index + 1).unwrap_or(u32::MAX),
             column: 1,
             excerpt,
             excerpt_column: 0,
             width,
-        })
+        }))
     }
 }
 

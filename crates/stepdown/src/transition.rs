@@ -3,22 +3,21 @@
 //! A system call that fails, one that reports success and did nothing, a thread left behind: each ends in a
 //! [`Finding`], after which the process has to exit. Nothing goes back, and nothing tries a weaker way.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::Duration;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use stepdown_conf::{Cause, Finding};
 use stepdown_kernel::observe::{Status, Witness};
-use stepdown_kernel::threads::Around;
-use stepdown_kernel::{descriptors, host, observe, perform, threads};
-use stepdown_security::credentials::{Credentials, Difference, differences};
+use stepdown_kernel::{AsFd, AsRawFd, Error, OwnedFd, descriptors, host, observe, perform};
+use stepdown_security::credentials::{Credentials, Difference, differences, words_of_ids};
 use stepdown_security::errno::Errno;
-use stepdown_security::execve::ProgramFile;
-use stepdown_security::plan::{Plan, plan};
-use stepdown_security::policy::Policy;
-use stepdown_security::situation::{PassedDescriptor, Purpose, Situation};
+use stepdown_security::plan::Plan;
+use stepdown_security::situation::PassedDescriptor;
 use stepdown_security::ways::{self, Attempt};
 
-use crate::every;
 use crate::prepare::Ready;
 
 /// What was proven.
@@ -34,66 +33,14 @@ pub struct Proof {
     pub attempts: Vec<Attempt>,
 }
 
-/// Performs the plan of `ready` on this process and proves the state it is then in. A process that goes on itself is
-/// changed in all of its threads, see [`crate::Planned::apply`].
+/// Performs the plan of `ready` on this process, which has one thread, and proves the state it is then in. Where there are
+/// others, the proof finds them left behind; `every` takes them along.
 ///
 /// # Errors
 /// What failed, or differs from what was asked for. The process is then in an unknown state between the two and must
 /// exit.
 pub fn apply(ready: &Ready) -> Result<Proof, Box<Finding>> {
-    apply_within(ready, threads::LIMIT).map_err(|failure| failure.finding)
-}
-
-/// Why a process was not brought to where it was to be.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) finding: Box<Finding>,
-    /// Whether it still is what it was.
-    pub(crate) unchanged: bool,
-}
-
-/// As [`apply`], waiting at most so long for the other threads of the process, where it goes on itself and has any.
-pub(crate) fn apply_within(ready: &Ready, limit: Duration) -> Result<Proof, Failure> {
-    let transition = Transition {
-        plan: &ready.plan,
-        witness: &ready.witness,
-        root: ready.root.as_ref(),
-        passed: ready.executes.then_some(&ready.situation.descriptors),
-    };
-    if !ready.executes {
-        let threads = ready.witness.thread_count();
-        let threads = threads.map_err(|error| Failure { finding: unreadable(&error), unchanged: true })?;
-        if threads > 1 {
-            return apply_to_all(ready, &transition.own_descriptors(), limit)
-                .map_err(|finding| Failure { finding, unchanged: true });
-        }
-    }
-    transition.apply().map_err(|finding| Failure { finding, unchanged: false })
-}
-
-/// Takes all threads through the plan.
-///
-/// # Errors
-/// Why it was not begun; nothing has changed.
-fn apply_to_all(ready: &Ready, own: &[i32], limit: Duration) -> Result<Proof, Box<Finding>> {
-    let plan = &ready.plan;
-    let around = Around {
-        witness: &ready.witness,
-        root: ready.root.as_ref().map(AsFd::as_fd),
-        own_descriptors: own,
-        leave_keyring: plan.start.uid.real != plan.end.uid.real,
-        limit,
-        prove: true,
-    };
-    match threads::take_all(plan, &around) {
-        Ok(threads) => Ok(Proof {
-            state: plan.end.clone(),
-            threads,
-            descriptors: Vec::new(),
-            attempts: plan.attempts.clone(),
-        }),
-        Err(refused) => Err(Box::new(every::words(&refused))),
-    }
+    Transition::of(ready).apply()
 }
 
 /// What a transition needs, whoever it is that is changed: this process, or a child of it between fork and exec.
@@ -106,6 +53,15 @@ pub(crate) struct Transition<'a> {
 }
 
 impl Transition<'_> {
+    pub(crate) fn of(ready: &Ready) -> Transition<'_> {
+        Transition {
+            plan: &ready.plan,
+            witness: &ready.witness,
+            root: ready.root.as_ref(),
+            passed: ready.executes.then_some(&ready.situation.descriptors),
+        }
+    }
+
     pub(crate) fn apply(&self) -> Result<Proof, Box<Finding>> {
         if let Some(passed) = self.passed {
             descriptors::close_others_on_exec(passed).map_err(|errno| {
@@ -116,6 +72,7 @@ impl Transition<'_> {
             })?;
         }
         if self.root.is_some() {
+            #[cfg(feature = "std")]
             if self.passed.is_none() {
                 self.no_way_out()?;
             }
@@ -135,9 +92,8 @@ impl Transition<'_> {
             })?;
         }
         let total = self.plan.steps.len();
-        for (index, planned) in self.plan.steps.iter().enumerate() {
-            perform::perform(&planned.step, self.root.map(AsFd::as_fd)).map_err(|errno| {
-                let step = &planned.step;
+        for (index, step) in self.plan.steps.iter().enumerate() {
+            perform::perform(step, self.root.map(AsFd::as_fd)).map_err(|errno| {
                 failure(
                     "step-failed",
                     format!("step {} of {total}, {step}: {} answered {errno}", index + 1, step.call()),
@@ -172,6 +128,7 @@ impl Transition<'_> {
 
     /// That nothing was opened on a directory since the plan was made: it would lead out of the new root directory, and a
     /// process that goes on itself keeps it.
+    #[cfg(feature = "std")]
     fn no_way_out(&self) -> Result<(), Box<Finding>> {
         let own = self.own_descriptors();
         let open = descriptors::directories_above_standard().map_err(|error| unreadable(&error))?;
@@ -188,7 +145,7 @@ impl Transition<'_> {
     }
 
     /// What this transition itself holds open.
-    fn own_descriptors(&self) -> Vec<i32> {
+    pub(crate) fn own_descriptors(&self) -> Vec<i32> {
         self.witness.descriptors().into_iter().chain(self.root.map(AsRawFd::as_raw_fd)).collect()
     }
 
@@ -202,29 +159,13 @@ impl Transition<'_> {
         }
         Err(failure(
             "descriptors-differ",
-            format!("the program would get the descriptors {open:?}, and should get {expected:?}"),
+            format!(
+                "the program would get the descriptors {}, and should get {}",
+                words(&open),
+                words(&expected)
+            ),
         ))
     }
-}
-
-/// What a child does between fork and exec: plans from where it finds itself, performs and proves. `outward` are descriptors
-/// that could lead out of a root directory that was entered before the plan.
-pub(crate) fn transition_of_child(
-    policy: &Policy,
-    situation: &Situation,
-    file: Option<&ProgramFile>,
-    witness: &Witness,
-    root: Option<&OwnedFd>,
-    outward: &[PassedDescriptor],
-) -> Result<Proof, Box<Finding>> {
-    let mut plan = plan(policy, situation, Purpose::Execute(file)).map_err(|findings| {
-        let first = findings.into_iter().find(Finding::is_error);
-        first.map_or_else(|| failure("no-plan", "there is no way to the scope".to_owned()), Box::new)
-    })?;
-    if !outward.is_empty() {
-        plan.attempts = ways::attempts(&situation.facts, &plan.end, outward);
-    }
-    Transition { plan: &plan, witness, root, passed: Some(&situation.descriptors) }.apply()
 }
 
 /// A way back to privilege that was tried.
@@ -241,7 +182,7 @@ pub struct Tried {
 ///
 /// # Errors
 /// What reading the state answered. If a way turns out to be open the process has gone it, and should exit.
-pub fn try_ways_back() -> std::io::Result<Vec<Tried>> {
+pub fn try_ways_back() -> Result<Vec<Tried>, Error> {
     let witness = Witness::open()?;
     let first = witness.threads()?.remove(0);
     let state = witness.credentials(first)?;
@@ -258,7 +199,7 @@ fn observe(witness: &Witness) -> Result<(Credentials, usize), Box<Finding>> {
     let count = threads.len();
     let mut threads = threads.into_iter();
     let Some(own) = threads.next() else {
-        return Err(unreadable(&std::io::Error::from(std::io::ErrorKind::UnexpectedEof)));
+        return Err(unreadable(&Error::from("/proc has no thread of this process")));
     };
     for other in threads {
         if (Status { thread: own.thread, ..other.clone() }) != own {
@@ -303,16 +244,15 @@ fn not_proven(left: &[Difference]) -> Box<Finding> {
     )
 }
 
-fn unreadable(error: &std::io::Error) -> Box<Finding> {
-    // As everywhere else: EPERM (Operation not permitted). An error that is not the kernel's has words of its own.
-    let words = match error.raw_os_error() {
-        Some(number) => Errno(number).to_string(),
-        None => error.to_string(),
-    };
-    failure("not-observable", format!("the kernel's account of this process can't be read: {words}"))
+fn words(descriptors: &[i32]) -> String {
+    words_of_ids(&descriptors.iter().map(|number| number.unsigned_abs()).collect::<Vec<_>>())
 }
 
-fn failure(code: &'static str, message: String) -> Box<Finding> {
+pub(crate) fn unreadable(error: &Error) -> Box<Finding> {
+    failure("not-observable", format!("the kernel's account of this process can't be read: {error}"))
+}
+
+pub(crate) fn failure(code: &'static str, message: String) -> Box<Finding> {
     let why = "every step reported by the kernel is checked against the kernel's own account before a program is started";
     let hint = "no program was started; look for a seccomp filter, a security module or a preloaded library that \
                 interferes with this system call";

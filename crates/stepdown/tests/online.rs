@@ -289,7 +289,7 @@ fn the_first_commit_wins_and_replay_says_what_it_meets() {
     let refused = second.candidate(&online).unwrap_err();
     assert_eq!(refused.code, "stale-transaction");
     assert!(refused.message.contains("user anna committed at "), "{}", refused.message);
-    assert!(refused.hint.unwrap().contains("config replay"));
+    assert!(refused.hint.as_deref().unwrap().contains("config replay"));
 
     let met = second.replay(&online).unwrap();
     assert_eq!(codes(&met), ["replayed-over", "replayed-over", "already-unset"], "{met:?}");

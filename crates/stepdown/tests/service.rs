@@ -130,7 +130,13 @@ impl Server {
 
 fn ready(scope: &str) -> Ready {
     let text = format!("Security {{ {scope} }}");
-    prepare(&Config::from_text("test.conf", &text).unwrap(), End::Stay, &[]).unwrap()
+    prepare(
+        &Config::from_text("test.conf", &text).unwrap(),
+        End::Stay,
+        &[],
+        &stepdown::Environment::of_process(),
+    )
+    .unwrap()
 }
 
 /// Capabilities as the scope of a service has them.
@@ -142,7 +148,7 @@ fn capabilities(text: &str) -> Sourced<stepdown::security::text::CapState> {
 }
 
 fn codes(findings: Vec<Finding>) -> Vec<(&'static str, String)> {
-    findings.into_iter().map(|finding| (finding.code, finding.message)).collect()
+    findings.into_iter().map(|finding| (finding.code, finding.message.to_string())).collect()
 }
 
 /// What the service says of itself, by system calls and without `/proc`.

@@ -168,8 +168,8 @@ impl Difference {
             "option": self.option,
             "old": self.old,
             "new": self.new,
-            "old_place": self.old_place.as_ref().map(report::place),
-            "new_place": self.new_place.as_ref().map(report::place),
+            "old_place": self.old_place.as_ref().map(report::place_value),
+            "new_place": self.new_place.as_ref().map(report::place_value),
         })
     }
 }

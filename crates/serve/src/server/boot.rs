@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
+use stepdown::Environment;
 use stepdown::online::Online;
 use stepdown::prepare::{End, Ready, Refusal, prepare};
 use stepdown::service::{Grounds, check};
@@ -42,7 +43,7 @@ pub(super) fn boot(start: &Start<'_>, mut log: Log) -> Result<Server, Vec<Findin
     // What was open by accident would be the server's for good, and its user's with it.
     let kept: Vec<i32> = inherited.iter().map(|(_, socket)| socket.as_raw_fd()).collect();
     descriptors::close_others(&kept)
-        .map_err(|error| vec![refusal::no_machinery("what else is open can't be closed", &error)])?;
+        .map_err(|error| vec![refusal::no_machinery("what else is open can't be closed", &error.into())])?;
     log.open();
     let online = Online::load(start.main)?;
     let plan = look(online.config())?;
@@ -191,7 +192,7 @@ fn look(config: &Config) -> Result<Plan, Vec<Finding>> {
     let capability_count = host::capability_count();
     let mut errors = Vec::new();
     let wanted = wanted::read(config, capability_count).map_err(|findings| errors.extend(findings)).ok();
-    let ready = match prepare(config, End::Stay, &[]) {
+    let ready = match prepare(config, End::Stay, &[], &Environment::of_process()) {
         Ok(ready) => Some(ready),
         Err(Refusal::Findings(findings)) => {
             errors.extend(findings);

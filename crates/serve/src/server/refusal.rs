@@ -1,5 +1,6 @@
 //! Why the server does not start, or does not take a new configuration: what the host answered, in words.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use stepdown_conf::{Cause, Finding, shell_word, shown_path};
@@ -104,7 +105,7 @@ pub(super) fn steered_pidfile(pidfile: &Sourced<String>) -> Option<Finding> {
     let path = Path::new(&pidfile.value);
     let directory = path.parent().filter(|_| trust::is_privileged())?;
     // What is not trusted on the way is refused, and not told here.
-    let status = trust::way(directory).ok()?.ok()?;
+    let status = trust::way(directory.as_os_str().as_bytes()).ok()?.ok()?;
     let how = trust::writable_by_others(&status, true)?;
     Some(
         Finding::warning(
@@ -120,7 +121,7 @@ pub(super) fn steered_pidfile(pidfile: &Sourced<String>) -> Option<Finding> {
 
 /// A socket that goes on, in a directory of somebody who has nothing to do with it any more.
 pub(super) fn foreign_directory(wish: &Wish, untrusted: &Untrusted) -> Finding {
-    let directory = untrusted.what.to_string_lossy();
+    let directory = &untrusted.what;
     let owner = wish.options.owner.map_or(0, |(user, _)| user);
     Finding::warning(
         "socket-not-trusted",
@@ -128,7 +129,7 @@ pub(super) fn foreign_directory(wish: &Wish, untrusted: &Untrusted) -> Finding {
         format!("{} goes on in a directory that is neither root's nor user {owner}'s: {untrusted}", shown_path(&wish.written)),
     )
     .because("it was handed over with its clients; but whoever has the directory can put another socket in its place, and a start without a handover is refused")
-    .hint(format!("chown {owner} {0} && chmod go-w {0}", shell_word(&directory)))
+    .hint(format!("chown {owner} {0} && chmod go-w {0}", shell_word(directory)))
     .at(wish.place.clone())
 }
 
@@ -146,18 +147,18 @@ const ADDRNOTAVAIL: i32 = 99;
 
 /// The directory of the socket itself is to be the user's, as after a change of `User`; what is above it, root's.
 fn to_owner(wish: &Wish, untrusted: &Untrusted) -> String {
-    let is_last = Path::new(&wish.written).parent() == Some(untrusted.what.as_path());
+    let is_last = Path::new(&wish.written).parent() == Some(Path::new(&untrusted.what));
     match wish.options.owner {
         Some((user, _)) if is_last => {
-            format!("chown {user} {0} && chmod go-w {0}", shell_word(&untrusted.what.to_string_lossy()))
+            format!("chown {user} {0} && chmod go-w {0}", shell_word(&untrusted.what))
         }
         _ => to_root(untrusted),
     }
 }
 
 fn to_root(untrusted: &Untrusted) -> String {
-    let what = untrusted.what.to_string_lossy();
-    format!("chown root {0} && chmod go-w {0}", shell_word(&what))
+    let what = &untrusted.what;
+    format!("chown root {0} && chmod go-w {0}", shell_word(what))
 }
 
 /// The port and the first one that needs no right, where that is what is missing.

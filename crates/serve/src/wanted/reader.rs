@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use std::borrow::Cow;
+
 use stepdown_conf::{Cause, Config, Finding, Place, Scope, Setting, Text, Value, nearest, shown};
 use stepdown_security::policy::{Origin, Sourced};
 
@@ -62,7 +64,7 @@ impl<'a> Reader<'a> {
                     option,
                     &text,
                     "not-such-a-number",
-                    &why,
+                    why,
                     "a leading 0 makes it octal, 0x hexadecimal",
                 );
             }
@@ -110,7 +112,7 @@ impl<'a> Reader<'a> {
                     &text,
                     "not-a-mode",
                     "it is a file mode up to 0777, octal with the leading 0 that the language asks for",
-                    &hint,
+                    hint,
                 );
             }
             value
@@ -134,8 +136,8 @@ impl<'a> Reader<'a> {
                     option,
                     &text,
                     "not-such-a-word",
-                    &format!("it is one of {}", words.join(", ")),
-                    &hint,
+                    format!("it is one of {}", words.join(", ")),
+                    hint,
                 );
             }
             value
@@ -252,7 +254,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A warning that an option that is written does nothing.
-    pub(super) fn no_effect(&mut self, at: At<'a>, key: Key, why: &str) {
+    pub(super) fn no_effect(&mut self, at: At<'a>, key: Key, why: &'static str) {
         let Some(option) = at.written(key) else { return };
         let place = self.config.place(option.setting.current().name_span());
         let message = format!("{} has no effect here", option.spec.name);
@@ -269,8 +271,8 @@ impl<'a> Reader<'a> {
         option: Written<'a>,
         text: &Text<'a>,
         code: &'static str,
-        why: &str,
-        hint: &str,
+        why: impl Into<Cow<'static, str>>,
+        hint: impl Into<Cow<'static, str>>,
     ) {
         let message = format!("`{}` is no value for {}", shown(&text.text()), option.spec.name);
         self.push_at(Finding::error(code, Cause::Text, message).because(why).hint(hint), text);
@@ -282,7 +284,7 @@ impl<'a> Reader<'a> {
         value: &Value<'a>,
         code: &'static str,
         takes: &str,
-        hint: &str,
+        hint: &'static str,
     ) {
         let place = self.config.place(option.setting.current().span());
         let finding = Finding::error(code, Cause::Text, format!("{} {takes}", option.spec.name));

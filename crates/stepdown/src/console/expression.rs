@@ -71,7 +71,7 @@ impl Expression {
 
 /// The expression, and a number that its size is not above.
 fn compile(text: &str) -> Result<(Regex, u64), Box<Finding>> {
-    let too_large = |what: &str| {
+    let too_large = |what: &'static str| {
         let finding = expensive(what);
         Box::new(finding.hint("write smaller numbers of repetitions, and fewer of them in each other"))
     };
@@ -101,7 +101,7 @@ fn is_of_size(error: &regex_lite::Error) -> bool {
     known.is_err_and(|known| known.to_string() == error.to_string())
 }
 
-fn expensive(what: &str) -> Finding {
+fn expensive(what: &'static str) -> Finding {
     Finding::error("too-expensive", Cause::Text, what).because("others wait meanwhile")
 }
 

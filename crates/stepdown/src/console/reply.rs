@@ -143,10 +143,12 @@ impl Reply {
     #[must_use]
     pub fn machine(&self) -> String {
         match (&self.json, self.findings.is_empty()) {
-            (Json::Null, _) => format!("{}\n", json!({ "findings": report::json(&self.findings) })),
+            (Json::Null, _) => {
+                format!("{}\n", json!({ "findings": report::value(&self.findings) }))
+            }
             (Json::Object(object), false) if !object.contains_key("findings") => {
                 let mut object = object.clone();
-                object.insert("findings".to_owned(), report::json(&self.findings));
+                object.insert("findings".to_owned(), report::value(&self.findings));
                 format!("{}\n", Json::Object(object))
             }
             (json, _) => format!("{json}\n"),
@@ -207,5 +209,5 @@ fn value(assignment: &Assignment<'_>) -> Json {
 }
 
 fn place(config: &Config, span: Span) -> Json {
-    report::place(&config.place(span))
+    report::place_value(&config.place(span))
 }

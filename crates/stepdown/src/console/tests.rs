@@ -132,14 +132,14 @@ fn the_defaults_hold_without_any_scope_and_are_what_a_request_reads() {
 #[test]
 fn what_is_not_there_is_answered_with_what_was_meant() {
     let config = config(TEXT);
-    let hint = |line: &[&str]| message(show(&config, &words(line))).hint.unwrap_or_default();
+    let hint = |line: &[&str]| message(show(&config, &words(line))).hint.clone().unwrap_or_default();
     assert_eq!(hint(&["Esmtp_Lisener"]), "did you mean `Esmtp_Listener`?");
     assert_eq!(hint(&["esmtp_listener", "listen", ":589"]), "did you mean `:587`?");
     let which = message(show(&config, &words(&["esmtp_listener", "listen"])));
     assert_eq!(which.message, "which `Listen` is meant?");
-    assert!(which.why.unwrap().contains("Listen \":25\", Listen \":587\""));
+    assert!(which.why.as_deref().unwrap().contains("Listen \":25\", Listen \":587\""));
     let inside = message(show(&config, &words(&["message_expiration", "x"])));
-    assert!(inside.why.unwrap().contains("it is an option"));
+    assert!(inside.why.as_deref().unwrap().contains("it is an option"));
     let Ok(Answer::NotSet(not)) = get(&config, &words(&["security", "usr"])) else { panic!("it is set") };
     assert_eq!(not.hint.unwrap(), "did you mean `User`?");
     let Ok(Answer::NotSet(not)) = get(&config, &words(&["user"])) else { panic!("it is set") };
@@ -198,7 +198,7 @@ fn locate_finds_scopes_and_options_wherever_they_are() {
     let located = |name: &str, part: &str| -> String {
         match locate(&config, name, |text| text.contains(part)) {
             Ok(list) => list.iter().map(|found| written::located(&config, *found, false)).collect(),
-            Err(finding) => format!("{}; {}\n", finding.message, finding.hint.unwrap_or_default()),
+            Err(finding) => format!("{}; {}\n", finding.message, finding.hint.clone().unwrap_or_default()),
         }
     };
     assert_eq!(

@@ -301,8 +301,8 @@ fn read_value(text: &str) -> Result<NewValue, Box<Finding>> {
     let config = Config::from_text("the value", &format!("x = {text}\n")).map_err(|findings| {
         let mut finding = unreadable(text.trim(), "it is no value");
         if let Some(first) = findings.into_iter().find(Finding::is_error) {
-            finding.why = Some(first.message);
-            finding.hint = Some("quote a text that holds anything but letters and digits".to_owned());
+            finding.why = Some(first.message.clone());
+            finding.hint = Some("quote a text that holds anything but letters and digits".into());
         }
         finding
     })?;

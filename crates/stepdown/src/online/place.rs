@@ -66,7 +66,10 @@ pub(super) fn remove(state: &State, target: &Target) -> Done {
         let kept = scope.map(|scope| untouchable(&state.config, target, scope)).unwrap_or_default();
         return Err(kept
             .into_iter()
-            .map(|finding| Finding { severity: stepdown_conf::Severity::Error, ..finding })
+            .map(|mut finding| {
+                finding.severity = stepdown_conf::Severity::Error;
+                finding
+            })
             .collect());
     }
     Ok((now, homes))

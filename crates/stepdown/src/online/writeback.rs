@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -132,13 +133,10 @@ fn changes_file<'c>(
     }
     if let Some(parent) = Path::new(path).parent()
         && trust::is_privileged()
-        && let Some((what, how)) = files::untrusted(parent)
+        && let Some((what, how)) = files::untrusted(parent.as_os_str().as_bytes())
     {
-        let message = format!(
-            "nothing is written to {}: {} is not root's alone, {how}",
-            shown_path(path),
-            what.display()
-        );
+        let message =
+            format!("nothing is written to {}: {what} is not root's alone, {how}", shown_path(path));
         return Err(vec![Finding::error("untrusted-directory", Cause::Host, message).because(
             "this process is privileged, and whoever can change that directory decides what it writes",
         )]);

@@ -1,5 +1,6 @@
 //! A process that executes a program has to have one thread.
 
+use stepdown::Environment;
 use stepdown::conf::{Config, Finding};
 use stepdown::prepare::{End, Ready, Refusal, prepare};
 use stepdown::transition;
@@ -40,7 +41,12 @@ pub(crate) fn ended_thread() {
 }
 
 fn ready() -> Result<Ready, Refusal> {
-    prepare(&Config::from_text("test.conf", TEXT).unwrap(), End::Execute(b"/bin/true"), &[])
+    prepare(
+        &Config::from_text("test.conf", TEXT).unwrap(),
+        End::Execute(b"/bin/true"),
+        &[],
+        &Environment::of_process(),
+    )
 }
 
 fn words(refusal: Refusal) -> String {

@@ -202,6 +202,6 @@ fn no_transaction() -> Said {
     refused("no-transaction", "this session has no transaction", "`config begin` begins one")
 }
 
-fn refused(code: &'static str, message: &str, hint: &str) -> Said {
-    Said::refused(vec![Finding::error(code, Cause::Text, message).hint(hint)])
+fn refused(code: &'static str, message: &str, hint: &'static str) -> Said {
+    Said::refused(vec![Finding::error(code, Cause::Text, message.to_owned()).hint(hint)])
 }

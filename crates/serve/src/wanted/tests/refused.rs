@@ -27,7 +27,7 @@ fn in_service(options: &str) -> Vec<(&'static str, u32, u32)> {
 fn hint(text: &str) -> String {
     let all = findings(text);
     assert_eq!(all.len(), 1, "{all:?}");
-    all[0].hint.clone().unwrap()
+    all[0].hint.clone().unwrap().into_owned()
 }
 
 #[test]

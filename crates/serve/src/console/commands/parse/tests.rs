@@ -14,7 +14,7 @@ fn set(line: &str) -> String {
 
 fn refused(line: &str) -> String {
     let usage = parse(line).expect_err("it is not understood");
-    format!("{}; {}", usage.finding.message, usage.finding.hint.unwrap_or_default())
+    format!("{}; {}", usage.finding.message, usage.finding.hint.as_deref().unwrap_or_default())
 }
 
 fn strings(words: &[&str]) -> Vec<String> {

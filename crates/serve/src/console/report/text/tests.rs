@@ -1,6 +1,6 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use stepdown_conf::{Config, Place};
+use stepdown_conf::{Config, Place, Spot};
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn report() -> StatusReport {
 
 fn place(line: u32) -> Option<Place> {
     let file = "/etc/stepdown/stepdown.conf".into();
-    Some(Place { file, line, column: 18, excerpt: String::new(), excerpt_column: 0, width: 1 })
+    Some(Spot { file, line, column: 18, excerpt: String::new(), excerpt_column: 0, width: 1 }.into())
 }
 
 #[test]
