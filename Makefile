@@ -1,14 +1,15 @@
 # Builds, installs and packages Stepdown.
 #
-#   make                                 the program, target/release/stepdown, and the C library, target/capi/libstepdown.*
-#   make program, make library           one of them
+#   make                                 the program, target/release/stepdown, the small launcher, target/run/release/stepdown-run,
+#                                        and the C library, target/capi/libstepdown.*
+#   make program, make small, make library   one of them
 #   make install [PREFIX=/usr/local] [DESTDIR=]
 #   make uninstall [PREFIX=/usr/local] [DESTDIR=]
 #   make deb                             Debian packages, target/debian/*.deb: stepdown, libstepdown0 and libstepdown-dev
 #   make check                           everything that has to pass
 #
 # `make install` builds nothing, so that root needs no compiler: run `make` first, as yourself. PROGRAM=FILE takes a program
-# that has been built elsewhere, LIBRARY=DIRECTORY a C library. Where the linker is to find the shared library that was
+# that has been built elsewhere, SMALL=FILE a launcher, LIBRARY=DIRECTORY a C library. Where the linker is to find the shared library that was
 # installed, run ldconfig afterwards.
 
 PREFIX = /usr/local
@@ -30,6 +31,10 @@ ifndef PROGRAM
 PROGRAM = $(CARGO_TARGET_DIR)/release/stepdown
 build = program
 endif
+ifndef SMALL
+SMALL = $(CARGO_TARGET_DIR)/run/release/stepdown-run
+build += small
+endif
 ifndef LIBRARY
 LIBRARY = $(CARGO_TARGET_DIR)/capi
 build += library
@@ -43,12 +48,16 @@ EXAMPLES_PYTHON = $(wildcard examples/python/*)
 HEADER = crates/capi/include/stepdown.h
 VERSION = $(shell sed -n 's/^\#define STEPDOWN_VERSION "\(.*\)"$$/\1/p' $(HEADER))
 
-.PHONY: all program library check install uninstall deb
+.PHONY: all program small library check install uninstall deb
 
-all: program library
+all: program small library
 
 program:
 	cargo build --release --locked -p stepdown-cli
+
+# In its own directory, where cargo finds the flags that make it small.
+small:
+	cd crates/run && cargo build --release --locked --target-dir '$(abspath $(CARGO_TARGET_DIR))/run'
 
 # Unlike the program, which is static, it is loaded into others, and has the C library from them.
 library:
@@ -60,6 +69,7 @@ check:
 
 install:
 	@test -x '$(PROGRAM)' || { echo "make install: there is no $(PROGRAM): run \`make\` first" >&2; exit 1; }
+	@test -x '$(SMALL)' || { echo "make install: there is no $(SMALL): run \`make\` first" >&2; exit 1; }
 	@test -f '$(LIBRARY)/libstepdown.so.$(VERSION)' || { \
 	    echo "make install: there is no $(LIBRARY)/libstepdown.so.$(VERSION): run \`make\` first" >&2; exit 1; }
 	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' \
@@ -67,6 +77,7 @@ install:
 	    '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(BASH_COMPLETIONS)' \
 	    '$(DESTDIR)$(ZSH_COMPLETIONS)' '$(DESTDIR)$(FISH_COMPLETIONS)' '$(DESTDIR)$(SYSCONFDIR)/stepdown'
 	$(INSTALL) -m 755 '$(PROGRAM)' '$(DESTDIR)$(BINDIR)/stepdown'
+	$(INSTALL) -m 755 '$(SMALL)' '$(DESTDIR)$(BINDIR)/stepdown-run'
 	@set -e; umask 022; for page in $$('$(PROGRAM)' man --list); do \
 	    file='$(DESTDIR)$(MANDIR)'/man$${page##*.}/$$page; \
 	    echo "$$file"; '$(PROGRAM)' man $$page >"$$file"; chmod 644 "$$file"; \
@@ -102,8 +113,8 @@ uninstall:
 	rm -f '$(DESTDIR)$(LIBDIR)'/libstepdown.so.0.* '$(DESTDIR)$(LIBDIR)/libstepdown.so.0' \
 	    '$(DESTDIR)$(LIBDIR)/libstepdown.so' '$(DESTDIR)$(LIBDIR)/libstepdown.a' \
 	    '$(DESTDIR)$(LIBDIR)/pkgconfig/stepdown.pc' '$(DESTDIR)$(INCLUDEDIR)/stepdown.h'
-	rm -f '$(DESTDIR)$(BINDIR)/stepdown'
+	rm -f '$(DESTDIR)$(BINDIR)/stepdown' '$(DESTDIR)$(BINDIR)/stepdown-run'
 	rmdir '$(DESTDIR)$(SYSCONFDIR)/stepdown' 2>/dev/null || true
 
 deb: $(build)
-	packaging/debian/build '$(PROGRAM)' '$(LIBRARY)' '$(CARGO_TARGET_DIR)/debian'
+	packaging/debian/build '$(PROGRAM)' '$(SMALL)' '$(LIBRARY)' '$(CARGO_TARGET_DIR)/debian'

@@ -83,7 +83,7 @@ fn explain(arguments: &Arguments, format: Format) -> u8 {
             }
             (Err(finding), Format::Json) => {
                 status = 1;
-                let object = json!({ "typed": text, "findings": report::json(&[*finding]) });
+                let object = json!({ "typed": text, "findings": report::value(&[*finding]) });
                 output::out(&format!("{object}\n"));
             }
         }

@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use serde_json::json;
+use stepdown::Environment;
 use stepdown::conf::Finding;
 use stepdown::error::no_program;
 use stepdown::prepare::{End, Refusal, prepare};
@@ -44,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
             output::out(&text);
         }
         Format::Json => {
-            output::out(&format!("{}\n", json!({ "valid": valid, "findings": report::json(&findings) })));
+            output::out(&format!("{}\n", json!({ "valid": valid, "findings": report::value(&findings) })));
         }
     }
     Ok(u8::from(!valid))
@@ -66,7 +67,7 @@ fn findings(arguments: &Arguments) -> Vec<Finding> {
         Some(name) => End::Execute(name.as_bytes()),
         None => End::ExecuteSomething,
     };
-    let mut findings = match prepare(&config, end, &[]) {
+    let mut findings = match prepare(&config, end, &[], &Environment::of_process()) {
         Ok(ready) => ready.findings,
         Err(Refusal::Findings(findings)) => findings,
         Err(Refusal::Program(error)) => vec![no_program(&error)],

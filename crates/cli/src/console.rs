@@ -177,7 +177,7 @@ fn is_json(line: &str) -> bool {
 fn fail(findings: &[Finding], format: Format) -> u8 {
     match format {
         Format::Text => output::error(&report::text(findings, output::colour_error())),
-        Format::Json => output::out(&format!("{}\n", json!({ "findings": report::json(findings) }))),
+        Format::Json => output::out(&format!("{}\n", json!({ "findings": report::value(findings) }))),
     }
     1
 }

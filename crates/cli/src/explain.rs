@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use stepdown::Environment;
 use stepdown::conf::Finding;
 use stepdown::error::no_program;
 use stepdown::prepare::{End, Ready, Refusal, prepare};
@@ -43,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
         Ok(config) => config,
         Err(findings) => return Ok(refuse(&findings, format)),
     };
-    let ready = match prepare(&config, End::Forecast(program), &[]) {
+    let ready = match prepare(&config, End::Forecast(program), &[], &Environment::of_process()) {
         Ok(ready) => ready,
         Err(Refusal::Findings(findings)) => return Ok(refuse(&findings, format)),
         Err(Refusal::Program(error)) => return Ok(refuse(&[no_program(&error)], format)),
@@ -59,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
 fn refuse(findings: &[Finding], format: Format) -> u8 {
     match format {
         Format::Text => output::error(&report::text(findings, output::colour_error())),
-        Format::Json => output::out(&format!("{}\n", json!({ "findings": report::json(findings) }))),
+        Format::Json => output::out(&format!("{}\n", json!({ "findings": report::value(findings) }))),
     }
     1
 }
@@ -130,7 +131,7 @@ fn json(ready: &Ready) -> Value {
         })),
         "can": ability.can,
         "cannot": ability.cannot,
-        "findings": report::json(&ready.findings),
+        "findings": report::value(&ready.findings),
     })
 }
 

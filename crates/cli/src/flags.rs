@@ -1,128 +1,16 @@
 //! The one table of commands and flags. Parsing, `--help`, and whatever else lists them reads it.
 //!
-//! What a command does is in the module of its name; what was typed is read by [`crate::arguments`].
+//! What a command does is in the module of its name. What launching needs of the table is in crate `stepdown-launcher`.
 
 mod server;
 
 use server::{CONSOLE, RESTART, SERVE};
-
-/// A command of the program.
-#[derive(Debug)]
-pub(crate) struct Command {
-    /// Which it is.
-    pub(crate) key: Key,
-    /// What is typed.
-    pub(crate) name: &'static str,
-    /// The arguments behind the flags, as the synopsis shows them.
-    pub(crate) operands: &'static str,
-    /// What it does, one line.
-    pub(crate) summary: &'static str,
-    /// What it does, in paragraphs.
-    pub(crate) description: &'static [&'static str],
-    /// Its flags besides those of every command.
-    pub(crate) flags: &'static [Flag],
-    /// Whether the first operand ends the flags: what follows belongs to another program.
-    pub(crate) operands_end_flags: bool,
-    /// Its exit status.
-    pub(crate) exit: &'static [(&'static str, &'static str)],
-}
-
-/// Which command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Key {
-    Run,
-    Check,
-    Caps,
-    Status,
-    Config,
-    Serve,
-    Console,
-    Restart,
-    Demo,
-    Explain,
-    Man,
-    Completions,
-}
-
-/// A flag of a command.
-#[derive(Debug)]
-pub(crate) struct Flag {
-    /// Which it is.
-    pub(crate) name: Name,
-    /// The letter behind one dash.
-    pub(crate) short: Option<char>,
-    /// The word behind two dashes.
-    pub(crate) long: &'static str,
-    /// What its value is called, where it takes one.
-    pub(crate) value: Option<&'static str>,
-    /// What it does, one line.
-    pub(crate) help: &'static str,
-}
-
-/// Which flag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
-    Config,
-    Verbose,
-    PassFd,
-    Format,
-    Syntax,
-    Canonical,
-    List,
-    Origin,
-    Pid,
-    State,
-    Securebits,
-    Graph,
-    Replace,
-    Timeout,
-    Help,
-    Version,
-}
+use stepdown_launcher::flags::RUN;
+pub(crate) use stepdown_launcher::flags::{CONFIG, Command, EVERYWHERE, FORMAT, Flag, Key, Name};
 
 /// Every command.
 pub(crate) const COMMANDS: &[Command] = &[
-    Command {
-        key: Key::Run,
-        name: "run",
-        operands: "[--] PROGRAM [ARGUMENT...]",
-        summary: "bring this process under the Security scope, prove it, and execute PROGRAM in it",
-        description: &[
-            "Nothing is changed before the configuration, the names in it, this host and the program have been looked at; \
-             whatever is wrong is refused with its place, the reason and a hint. Then the process becomes the user and \
-             groups of the scope, keeps exactly the capabilities that it names, and the kernel's own account of every \
-             thread is compared with that. Only if they are equal, and the ways back to root have been tried and refused, \
-             PROGRAM is executed, under the same process id.",
-            "On success nothing is printed, unless -v asks for it. HOME, USER and LOGNAME follow the new user. PROGRAM gets \
-             the descriptors 0, 1, 2, those of --pass-fd, and those of socket activation (LISTEN_FDS with this process's \
-             LISTEN_PID); all others are closed.",
-        ],
-        flags: &[
-            CONFIG,
-            Flag {
-                name: Name::Verbose,
-                short: Some('v'),
-                long: "verbose",
-                value: None,
-                help: "print warnings and the proof on standard error",
-            },
-            Flag {
-                name: Name::PassFd,
-                short: None,
-                long: "pass-fd",
-                value: Some("N[,N...]"),
-                help: "leave these descriptors open for PROGRAM",
-            },
-            FORMAT,
-        ],
-        operands_end_flags: true,
-        exit: &[
-            ("125", "stepdown refused or failed; PROGRAM was not started"),
-            ("126", "PROGRAM can't be executed"),
-            ("127", "PROGRAM is not there"),
-            ("other", "that of PROGRAM"),
-        ],
-    },
+    RUN,
     Command {
         key: Key::Check,
         name: "check",
@@ -352,31 +240,3 @@ pub(crate) const COMMANDS: &[Command] = &[
         exit: &[("0", "it was printed"), ("2", "the command line is wrong, or the shell is another")],
     },
 ];
-
-/// The flags of every command.
-pub(crate) const EVERYWHERE: [Flag; 2] = [
-    Flag { name: Name::Help, short: Some('h'), long: "help", value: None, help: "print this and exit" },
-    Flag {
-        name: Name::Version,
-        short: Some('V'),
-        long: "version",
-        value: None,
-        help: "print the version and exit",
-    },
-];
-
-const CONFIG: Flag = Flag {
-    name: Name::Config,
-    short: Some('c'),
-    long: "config",
-    value: Some("FILE"),
-    help: "the configuration file; without it stepdown.conf along the search path",
-};
-
-const FORMAT: Flag = Flag {
-    name: Name::Format,
-    short: None,
-    long: "format",
-    value: Some("text|json"),
-    help: "for a person (text, the default) or a machine (json)",
-};

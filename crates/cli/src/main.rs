@@ -14,22 +14,20 @@ mod flags;
 mod help;
 mod man;
 mod output;
-mod program;
 mod proof;
 mod restart;
-mod run;
 mod serve;
 mod status;
 mod table;
 
 use std::ffi::{c_char, c_int};
 
-use arguments::{Typed, UsageError};
+use arguments::UsageError;
 use flags::Key;
-use stepdown::report;
-
-/// Exit status when stepdown refuses or fails, so that it is told apart from the program's own.
-pub(crate) const REFUSED: u8 = 125;
+use stepdown::Environment;
+pub(crate) use stepdown_launcher::REFUSED;
+use stepdown_launcher::arguments::Typed;
+use stepdown_launcher::run;
 
 /// Exit status for a command line that can't be understood, of every command but `run`.
 const USAGE: u8 = 2;
@@ -46,47 +44,46 @@ pub extern "C" fn main(_count: c_int, _vector: *const *const c_char) -> c_int {
         ));
         return c_int::from(REFUSED);
     }
-    let status = match arguments::parse(std::env::args_os().skip(1)) {
+    let status = match arguments::parse() {
         Ok(Typed::Help(command)) => {
             output::out(&help::text(command));
             0
         }
         Ok(Typed::Version) => {
-            output::out(&help::version());
+            output::out(&stepdown_launcher::help::version("stepdown"));
             0
         }
-        Ok(Typed::Command(arguments)) => {
-            let result = match arguments.command.key {
-                Key::Run => run::run(&arguments),
-                Key::Check => check::run(&arguments),
-                Key::Caps => caps::run(&arguments),
-                Key::Status => status::run(&arguments),
-                Key::Config => config::run(&arguments),
-                Key::Serve => serve::run(&arguments),
-                Key::Restart => restart::run(&arguments),
-                Key::Console => console::run(&arguments),
-                Key::Demo => demo::run(&arguments),
-                Key::Explain => explain::run(&arguments),
-                Key::Man => man::run(&arguments),
-                Key::Completions => completions::run(&arguments),
-            };
-            result.unwrap_or_else(|error| usage(&error))
-        }
+        Ok(Typed::Command(typed)) => command(typed).unwrap_or_else(|error| usage(&error)),
         Err(error) => usage(&error),
     };
     c_int::from(status)
 }
 
+fn command(typed: stepdown_launcher::arguments::Arguments) -> Result<u8, UsageError> {
+    match typed.command.key {
+        Key::Run => match run::run(&typed, &Environment::of_process()) {
+            Err(error) => Err(error),
+        },
+        Key::Check => check::run(&typed.into()),
+        Key::Caps => caps::run(&typed.into()),
+        Key::Status => status::run(&typed.into()),
+        Key::Config => config::run(&typed.into()),
+        Key::Serve => serve::run(&typed.into()),
+        Key::Restart => restart::run(&typed.into()),
+        Key::Console => console::run(&typed.into()),
+        Key::Demo => demo::run(&typed.into()),
+        Key::Explain => explain::run(&typed.into()),
+        Key::Man => man::run(&typed.into()),
+        Key::Completions => completions::run(&typed.into()),
+    }
+}
+
 fn usage(error: &UsageError) -> u8 {
-    let mut text = format!("stepdown: error: {}\n", report::clean(&error.message));
-    if let Some(hint) = &error.hint {
-        text.push_str(&format!("  hint: {hint}\n"));
-    }
-    match error.command {
-        Some(command) => text.push_str(&format!("  usage: {}\n", help::synopsis(command))),
-        None => text.push_str("  usage: stepdown COMMAND ...; `stepdown --help` lists the commands\n"),
-    }
-    output::error(&text);
+    let synopsis = error.command.map(help::synopsis);
+    run::complain(
+        error,
+        synopsis.as_deref().unwrap_or("stepdown COMMAND ...; `stepdown --help` lists the commands"),
+    );
     match error.command {
         Some(command) if command.key == Key::Run => REFUSED,
         _ => USAGE,

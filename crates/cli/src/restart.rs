@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
                 Format::Text => output::error(&report::text(&findings, output::colour_error())),
                 Format::Json => output::out(&format!(
                     "{}\n",
-                    json!({ "restarted": false, "findings": report::json(&findings) })
+                    json!({ "restarted": false, "findings": report::value(&findings) })
                 )),
             }
             1

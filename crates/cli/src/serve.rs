@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, UsageError> {
                 Format::Text => output::error(&report::text(&findings, output::colour_error())),
                 Format::Json => output::error(&format!(
                     "{}\n",
-                    json!({ "started": false, "findings": report::json(&findings) })
+                    json!({ "started": false, "findings": report::value(&findings) })
                 )),
             }
             REFUSED
@@ -86,7 +86,7 @@ impl Printer for Words {
 impl Printer for Lines {
     fn print(&self, entry: &Entry<'_>) -> Vec<u8> {
         let object = match entry {
-            Entry::Finding(finding) => json!({ "finding": report::json(std::slice::from_ref(finding))[0] }),
+            Entry::Finding(finding) => json!({ "finding": report::value(std::slice::from_ref(finding))[0] }),
             Entry::Event { level, service, text } => {
                 let level = match level {
                     Level::Info => "info",

@@ -53,7 +53,7 @@ fn fail(finding: Finding, format: Format) -> u8 {
     match format {
         Format::Text => output::error(&report::text(&[finding], output::colour_error())),
         Format::Json => {
-            output::out(&format!("{}\n", json!({ "processes": [], "findings": report::json(&[finding]) })));
+            output::out(&format!("{}\n", json!({ "processes": [], "findings": report::value(&[finding]) })));
         }
     }
     1

@@ -4,8 +4,14 @@
 
 use std::fmt::Write;
 
-pub(crate) use stepdown::held::{Held, Words, json, rows};
+use serde_json::Value;
+pub(crate) use stepdown::held::{Held, Words, rows};
 use stepdown_kernel::terminal;
+
+/// What is held, for a machine.
+pub(crate) fn json(held: &Held<'_>) -> Value {
+    stepdown::held::json(held).into()
+}
 
 /// How many columns there are: those of the terminal on standard output, or 80.
 pub(crate) fn width() -> usize {

@@ -142,7 +142,7 @@ mod tests {
         for (text, at) in
             [("cap_net_rwa", 1), ("net_rwa", 1), ("cap_kill,net_rwa", 10), ("é cap_net_rwa+p", 1)]
         {
-            let message = finding(text).message;
+            let message = finding(text).message.clone();
             assert!(message.contains(&format!("at character {at}: ")), "{message}");
             assert_eq!(message.contains("`cap_net_raw`"), at != 1 || !text.starts_with('é'), "{message}");
         }

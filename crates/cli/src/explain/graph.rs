@@ -63,7 +63,7 @@ fn chart(ready: &Ready) -> Chart {
             (Step::DropBounding(_), Step::DropBounding(_)) | (Step::RaiseAmbient(_), Step::RaiseAmbient(_))
         )
     };
-    for group in plan.steps.chunk_by(alike) {
+    for group in plan.journey().chunk_by(alike) {
         let Some(last) = group.last() else { continue };
         let title = match group.len() {
             1 => last.step.to_string(),

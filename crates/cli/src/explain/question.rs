@@ -297,7 +297,7 @@ impl View {
             "securebits_assumed": self.assumed,
             "threads": self.subject.threads,
             "execve": execve,
-            "findings": report::json(&findings),
+            "findings": report::value(&findings),
         })
     }
 }

@@ -16,9 +16,10 @@ pub(crate) fn text(plan: &Plan, chroot: Option<&str>) -> String {
         return "  none: the process is there already\n".to_owned();
     }
     let mut text = String::new();
+    let journey = plan.journey();
     let mut before = &plan.start;
     let mut number = 1;
-    for group in grouped(&plan.steps) {
+    for group in grouped(&journey) {
         let Some(last) = group.last() else { continue };
         let numbers = if group.len() == 1 {
             format!("{number}")
@@ -46,7 +47,7 @@ pub(crate) fn text(plan: &Plan, chroot: Option<&str>) -> String {
 
 /// The steps for a machine, each with the state after it.
 pub(crate) fn json(plan: &Plan) -> Value {
-    plan.steps
+    plan.journey()
         .iter()
         .map(|planned| {
             json!({

@@ -9,6 +9,9 @@ pub(super) fn write(page: &mut Text, command: &Command) {
     page.name(&format!("stepdown-{}", command.name), command.summary);
     page.section("SYNOPSIS");
     page.synopsis(&help::synopsis(command));
+    if command.key == Key::Run {
+        page.also(&stepdown_launcher::help::synopsis(command, "stepdown-run"));
+    }
     page.section("DESCRIPTION");
     for (number, text) in command.description.iter().enumerate() {
         if number == 0 {
@@ -16,6 +19,12 @@ pub(super) fn write(page: &mut Text, command: &Command) {
         } else {
             page.paragraph(text);
         }
+    }
+    if command.key == Key::Run {
+        page.paragraph(
+            "`stepdown-run` is this command as a program of its own: one small static file that needs nothing beside it, for images \
+             that hold nothing else and for what is started often. What it does, refuses, prints and answers is the same.",
+        );
     }
     page.section("OPTIONS");
     flags(page, command.flags.iter().chain(&EVERYWHERE));

@@ -51,6 +51,12 @@ impl Text {
         self.line(&typed(text));
     }
 
+    /// Another synopsis, below the first.
+    pub(super) fn also(&mut self, text: &str) {
+        self.line(".br");
+        self.line(&typed(text));
+    }
+
     /// An entry of a list: a tag and what it means.
     pub(super) fn entry(&mut self, tag: &str, text: &str) {
         self.line(".TP");

@@ -9,7 +9,7 @@ use crate::REFUSED;
 
 /// The exit status for what execve(2), or the look before it, answered. A call that claimed success and did nothing is
 /// not the program's fault.
-pub(crate) fn exit_status(errno: Option<Errno>) -> u8 {
+pub(crate) fn of(errno: Option<Errno>) -> u8 {
     match errno {
         None => REFUSED,
         Some(Errno::NOENT | Errno::NOTDIR) => 127,
