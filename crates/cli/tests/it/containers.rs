@@ -22,7 +22,7 @@ use stepdown_kernel::host;
 use stepdown_kernel::observe::{Status, Witness};
 use stepdown_kernel::program::find;
 
-use crate::support::{Done, Node, STEPDOWN, done, have, skip};
+use crate::support::{Done, Node, done, have, install, skip};
 
 /// What Docker, containerd and Podman's predecessors leave a container.
 pub const USUAL: [&str; 14] = [
@@ -165,7 +165,7 @@ impl Engine {
         for directory in ["bin", "dev", "etc", "proc", "tmp"] {
             fs::create_dir_all(root.join(directory)).unwrap();
         }
-        fs::copy(STEPDOWN, root.join("bin/stepdown")).unwrap();
+        install(&root);
         let busybox =
             ["/usr/bin/busybox", "/bin/busybox"].iter().find(|path| fs::exists(path).unwrap()).unwrap();
         fs::copy(busybox, root.join("bin/busybox")).unwrap();

@@ -1,12 +1,16 @@
 //! The containers that there are in the field, by runc(8): what the process is, which the rules predict; what the program
 //! says inside; and what the program executed under it then is.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::Value;
 use stepdown::security::capability::{CapSet, Capability};
 use stepdown::security::errno::Errno;
 use stepdown_kernel::observe::Status;
 
 use crate::containers::{Container, Engine, MAPPED, USUAL};
+use crate::small::small;
 use crate::support::{Done, STEPDOWN, done};
 
 /// For an image without accounts.
@@ -208,4 +212,51 @@ fn a_file_that_needs_what_was_dropped_can_not_be_executed() {
     let run = engine.runc(&container, SERVER, &arguments("run"));
     run.refused(&["/bin/busybox-heavy", "cap_sys_admin", "execve"]);
     assert_eq!(engine.runc(&container, SERVER, &arguments("check")).status, 1);
+}
+
+/// `examples/run.Dockerfile`, unpacked: the container has what it copies, and no other file.
+#[test]
+fn an_image_from_scratch_holds_the_small_launcher_and_one_program() {
+    let Some(engine) = Engine::new() else { return };
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let image = fs::read_to_string(examples.join("run.Dockerfile")).unwrap();
+    assert!(image.contains("\nFROM scratch\n"));
+    let root = engine.node.dir.join("bundle/rootfs");
+    fs::remove_dir_all(root.join("bin")).unwrap();
+    fs::remove_dir_all(root.join("etc")).unwrap();
+    engine.node.file(
+        "server.c",
+        "#include <stdio.h>\n\
+         int main(void) { int c; FILE *f = fopen(\"/proc/self/status\", \"r\");\n\
+         while ((c = getc(f)) != EOF) putchar(c); return 0; }\n",
+    );
+    engine.node.sh("cc -static -o server server.c").ran();
+    let mut copied = 0;
+    for (from, to) in image.lines().filter_map(|line| line.strip_prefix("COPY ")?.split_once(' ')) {
+        let from = match from {
+            "stepdown-run" => small().to_owned(),
+            "server" => engine.node.dir.join("server"),
+            example => examples.join(example),
+        };
+        let to = root.join(to.trim_start_matches('/'));
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+        copied += 1;
+    }
+    assert_eq!(copied, 3);
+    let words = |name: &str| -> Vec<String> {
+        let line = image.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        serde_json::from_str(line).unwrap()
+    };
+    let entry = [words("ENTRYPOINT "), words("CMD ")].concat();
+    let entry: Vec<&str> = entry.iter().map(String::as_str).collect();
+    let scope = fs::read_to_string(root.join("etc/server.conf")).unwrap();
+    let run = engine.runc(&Container::usual(), &scope, &entry);
+    let status = Status::parse(&run.ran().out).unwrap();
+    assert_eq!([status.uid.real, status.gid.real], [10001; 2]);
+    assert_eq!([status.permitted, status.effective, status.bounding, status.ambient], [bind(); 4]);
+    assert!(status.no_new_privs && status.groups == [10001]);
+    // A name needs accounts, and there are none, nor anybody to ask.
+    let named = engine.runc(&Container::usual(), &scope.replace("user = 10001", "user = web"), &entry);
+    named.refused(&["/etc/server.conf:3:10", "web", "passwd"]);
 }

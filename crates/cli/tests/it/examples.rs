@@ -21,6 +21,9 @@ const FILES: [&str; 7] = [
     "web.conf",
 ];
 
+/// An image of `stepdown-run`, which the tests with runc start.
+const IMAGE: &str = "run.Dockerfile";
+
 /// What starts `stepdown serve`, and the service of its example.
 const SERVE: [&str; 5] = ["serve.Dockerfile", "serve.conf", "serve.py", "serve.s6", "stepdown.service"];
 
@@ -63,7 +66,7 @@ fn every_example_is_listed_and_run_here() {
         .filter(|name| !["README.md", "c", "python"].contains(&name.as_str()))
         .collect();
     names.sort();
-    let mut files = [&FILES[..], &SERVE].concat();
+    let mut files = [&FILES[..], &SERVE, &[IMAGE]].concat();
     files.sort_unstable();
     assert_eq!(names, files);
     let readme = fs::read_to_string(Path::new(DIRECTORY).join("README.md")).unwrap();

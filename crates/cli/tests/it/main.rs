@@ -61,6 +61,7 @@ mod servers_smtp;
 mod servers_unbound;
 mod serving;
 mod serving_load;
+mod small;
 mod support;
 mod text_benches;
 mod threads;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::c_library::library;
-use crate::support::{Done, ECUSER, Node, SAMPLE, STEPDOWN, done, have};
+use crate::small::small;
+use crate::support::{Done, ECUSER, Node, PROGRAM, SAMPLE, STEPDOWN, done, have};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
@@ -34,8 +35,8 @@ impl Place {
     fn make(&self, target: &str, variables: &[String]) -> Done {
         let library = library().expect("the tests have looked for what builds it").display();
         let mut make = Command::new("make");
-        make.args(["-s", "-C", SOURCES, target]).arg(format!("PROGRAM={STEPDOWN}"));
-        make.arg(format!("LIBRARY={library}")).args(variables);
+        make.args(["-s", "-C", SOURCES, target]).arg(format!("PROGRAM={PROGRAM}"));
+        make.arg(format!("SMALL={}", small().display())).arg(format!("LIBRARY={library}")).args(variables);
         make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
         done(&mut make)
     }
@@ -92,6 +93,7 @@ fn make_install_installs_everything_and_uninstall_removes_it() {
     for file in [
         "etc/stepdown/",
         "usr/local/bin/stepdown",
+        "usr/local/bin/stepdown-run",
         "usr/local/share/bash-completion/completions/stepdown",
         "usr/local/share/zsh/site-functions/_stepdown",
         "usr/local/share/fish/vendor_completions.d/stepdown.fish",
@@ -117,7 +119,10 @@ fn make_install_installs_everything_and_uninstall_removes_it() {
         let text = fs::read_to_string(root.join("usr/local/share/man").join(page)).unwrap();
         assert!(text.starts_with(start), "{page}: {text}");
     }
-    done(Command::new(root.join("usr/local/bin/stepdown")).arg("--version")).ran();
+    for program in ["stepdown", "stepdown-run"] {
+        let version = done(Command::new(root.join("usr/local/bin").join(program)).arg("--version"));
+        assert_eq!(version.ran().out, format!("{program} {}\n", env!("CARGO_PKG_VERSION")));
+    }
     // What somebody has put there stays.
     fs::create_dir(root.join("etc/stepdown/default")).unwrap();
     fs::write(root.join("etc/stepdown/default/stepdown.conf"), SAMPLE).unwrap();
@@ -137,6 +142,7 @@ fn make_install_without_a_program_or_a_library_says_so_and_installs_nothing() {
     let root = place.0.join("root");
     for (variable, missing) in [
         ("PROGRAM=/nowhere/stepdown", "/nowhere/stepdown:"),
+        ("SMALL=/nowhere/stepdown-run", "/nowhere/stepdown-run:"),
         ("LIBRARY=/nowhere", "/nowhere/libstepdown.so.0.1.0:"),
     ] {
         let done = place.make("install", &[format!("DESTDIR={}", root.display()), variable.to_owned()]);
@@ -209,6 +215,10 @@ fn the_package_installs_into_an_empty_root_runs_there_and_is_purged_without_a_tr
     assert!(ran.out.starts_with("stepdown "), "{ran:?}");
     assert!(ran.err.contains(&format!("user              {ECUSER} (ecuser)")), "{ran:?}");
     assert!(ran.err.contains("permitted         cap_net_bind_service\n"), "{ran:?}");
+    // So does the small one.
+    let small =
+        node.sh("exec chroot root stepdown-run -v -c /etc/server.conf -- /usr/bin/stepdown --version");
+    assert_eq!((small.status, small.out, small.err), (0, ran.out, ran.err));
     node.sh("umount root/proc && rm root/etc/server.conf").ran();
 
     // It says that `/etc`, which is not the package's alone, stays.

@@ -109,7 +109,7 @@ fn a_program_that_cannot_be_looked_at_is_not_executed() {
 #[test]
 fn nobody_else_shares_the_root_directory() {
     let Some(node) = Node::new() else { return };
-    node.sh("mkdir -p jail/bin && cp $STEPDOWN jail/bin/stepdown").ran();
+    node.sh("mkdir -p jail/bin && cp $PROGRAM jail/bin/stepdown").ran();
     node.file(
         "chroot.conf",
         &format!("Security {{ user = 994 group = 994 chroot = \"{}/jail\" }}\n", node.dir.display()),

@@ -9,8 +9,31 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The program under test.
-pub const STEPDOWN: &str = env!("CARGO_BIN_EXE_stepdown");
+/// The program under test: `stepdown`, or what `STEPDOWN_UNDER_TEST` named when the tests were compiled (`tests/small`), which
+/// executes `stepdown-run` for the command `run`.
+pub const STEPDOWN: &str = match option_env!("STEPDOWN_UNDER_TEST") {
+    Some(path) => path,
+    None => env!("CARGO_BIN_EXE_stepdown"),
+};
+
+/// `stepdown` itself, as a program that needs nothing but its file.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_stepdown");
+
+/// Puts the program under test into another root directory, as `bin/stepdown`, with all that it executes.
+pub fn install(root: &Path) {
+    let copy = |from: &Path, to: &Path| {
+        let to = root.join(to.strip_prefix("/").unwrap_or(to));
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+    };
+    copy(Path::new(STEPDOWN), Path::new("bin/stepdown"));
+    if STEPDOWN != PROGRAM {
+        let small = Path::new(STEPDOWN).with_file_name("release/stepdown-run");
+        for program in [Path::new(PROGRAM), &small] {
+            copy(program, program);
+        }
+    }
+}
 
 /// The ids of `ecuser` in a node.
 pub const ECUSER: u32 = 994;
@@ -118,7 +141,7 @@ impl Node {
 
     /// Runs a shell script in the node; `$STEPDOWN` is the program under test.
     pub fn sh(&self, script: &str) -> Done {
-        done(self.command("sh").arg("-c").arg(script).env("STEPDOWN", STEPDOWN))
+        done(self.command("sh").arg("-c").arg(script).env("STEPDOWN", STEPDOWN).env("PROGRAM", PROGRAM))
     }
 
     /// `stepdown run -c FILE -- …` with this text as the file `server.conf`.
