@@ -264,11 +264,13 @@ impl Planned {
     /// differs; then [`Error::is_unchanged`] is false, the process is somewhere between the two, and the only right thing to
     /// do is to exit. In a child that was forked since, nothing is changed.
     pub fn apply(self) -> Result<Proof, Error> {
-        if self.process != std::process::id() {
-            return Err(Error::refused(vec![another_process(self.process)]));
-        }
         // With `self` goes everything that the plan held open.
-        every::apply_within(&self.ready, self.limit).map_err(|failure| match self.on_refusal {
+        let result = if self.process == std::process::id() {
+            every::apply_within(&self.ready, self.limit)
+        } else {
+            Err(every::Failure { finding: Box::new(another_process(self.process)), unchanged: true })
+        };
+        result.map_err(|failure| match self.on_refusal {
             OnRefusal::Abort => threads::stop_process(&failure.finding.to_string()),
             OnRefusal::Error if failure.unchanged => Error::refused(vec![*failure.finding]),
             OnRefusal::Error => Error::half_way(*failure.finding),
