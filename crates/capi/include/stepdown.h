@@ -85,6 +85,14 @@ extern "C" {
 #define STEPDOWN_CAUSE_HOST 2
 #define STEPDOWN_CAUSE_CALLER 3
 
+/*
+ * What stepdown_plan_apply does where it can't begin, see stepdown_scope_set_on_refusal.
+ */
+/* It returns STEPDOWN_REFUSED, and the process goes on as what it was. */
+#define STEPDOWN_ON_REFUSAL_ERROR 0
+/* It ends the process. */
+#define STEPDOWN_ON_REFUSAL_ABORT 1
+
 /* A Security scope whose text is in order. Nothing about this host is known yet. */
 typedef struct stepdown_scope stepdown_scope;
 
@@ -170,6 +178,19 @@ int stepdown_scope_load_default(stepdown_scope **scope);
 int stepdown_scope_load_text(const char *name, const char *text, size_t length, stepdown_scope **scope);
 
 /*
+ * Says what stepdown_plan_apply does where it can't begin, for all plans that are made of this scope from here on; plans that
+ * were made before stay as they are. `on_refusal` is one of STEPDOWN_ON_REFUSAL_..., any other number is STEPDOWN_INVALID
+ * and changes nothing. Where nothing is said, it is STEPDOWN_ON_REFUSAL_ERROR.
+ *
+ * STEPDOWN_ON_REFUSAL_ABORT is for a program that must not go on with what it has, whatever becomes of a status: where
+ * STEPDOWN_REFUSED would be returned, or STEPDOWN_HALF_WAY for a step or a proof that failed, the process is ended by SIGABRT
+ * with a line on standard error that names the reason. No handler of the program runs, and nothing is cleaned up. A bug is
+ * still returned: the caller's as STEPDOWN_INVALID, the library's own as STEPDOWN_HALF_WAY.
+ * The scope stays the caller's. Thread-safe: of two threads that say different things, one is the last.
+ */
+int stepdown_scope_set_on_refusal(stepdown_scope *scope, int on_refusal);
+
+/*
  * Frees a scope. Null is STEPDOWN_OK and does nothing; a handle that was freed is STEPDOWN_INVALID.
  * Leaves the report alone where it succeeds. Thread-safe.
  */
@@ -199,6 +220,7 @@ int stepdown_plan_text(const stepdown_plan *plan, char **text);
  * the scope asks; there is no way back. A plan can be applied once, whatever comes of it; it still has to be freed.
  *
  * STEPDOWN_REFUSED and STEPDOWN_INVALID: nothing has changed. STEPDOWN_HALF_WAY: exit, at once and without cleaning up.
+ * Where STEPDOWN_ON_REFUSAL_ABORT was said before the plan was made, the process ends instead.
  * A process of several threads that can't be brought all the way may be ended by the library itself, with a message on
  * standard error, rather than go on with one thread behind.
  *

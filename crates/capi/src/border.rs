@@ -85,6 +85,14 @@ pub unsafe extern "C" fn stepdown_scope_load_text(
 
 /// See the header.
 #[unsafe(no_mangle)]
+pub extern "C" fn stepdown_scope_set_on_refusal(scope: *mut CScope, on_refusal: c_int) -> c_int {
+    guard::call("stepdown_scope_set_on_refusal", Reports::Always, UNCHANGED, || {
+        calls::set_on_refusal(scope.addr(), on_refusal)
+    })
+}
+
+/// See the header.
+#[unsafe(no_mangle)]
 pub extern "C" fn stepdown_scope_free(scope: *mut CScope) -> c_int {
     guard::call("stepdown_scope_free", Reports::Failure, UNCHANGED, || {
         if scope.is_null() { done() } else { handles::free_scope(scope.addr()).and_then(|()| done()) }

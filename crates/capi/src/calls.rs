@@ -1,6 +1,6 @@
 //! What each function of the header does, in Rust's own types. Pointers are `border`'s.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, c_int};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
@@ -10,10 +10,10 @@ use stepdown::held::{self, Held, Words};
 use stepdown::own;
 use stepdown::report::clean_lines;
 use stepdown::security::credentials::words_of_set;
-use stepdown::{Planned, Security};
+use stepdown::{OnRefusal, Planned, Security};
 
 use crate::handles::{self, Plan, locked};
-use crate::types::{CState, Failure, Outcome};
+use crate::types::{CState, Failure, ON_REFUSAL_ABORT, ON_REFUSAL_ERROR, Outcome};
 
 /// The scope of a file.
 pub(crate) fn load_file(path: &[u8]) -> Outcome<usize> {
@@ -39,6 +39,23 @@ pub(crate) fn load_text(name: &[u8], text: &[u8]) -> Outcome<usize> {
         // With the places of what is none.
         Err(_) => Err(Failure::refused(conf::syntax(name, text))),
     }
+}
+
+/// What applying does where it can't begin, for plans that are made of the scope from here on.
+pub(crate) fn set_on_refusal(scope: usize, on_refusal: c_int) -> Outcome<()> {
+    let on_refusal = match on_refusal {
+        ON_REFUSAL_ERROR => OnRefusal::Error,
+        ON_REFUSAL_ABORT => OnRefusal::Abort,
+        other => {
+            return Err(Failure::invalid(
+                "no-such-value",
+                format!("{other} is nothing that can be done on refusal"),
+                "give STEPDOWN_ON_REFUSAL_ERROR or STEPDOWN_ON_REFUSAL_ABORT",
+            ));
+        }
+    };
+    handles::replace_scope(scope, |scope| scope.clone().on_refusal(on_refusal))?;
+    Ok(((), Vec::new()))
 }
 
 /// The plan of a scope.

@@ -27,6 +27,11 @@ pub(crate) fn scope(number: usize) -> Result<Arc<Security>, Failure> {
     SCOPES.get(number)
 }
 
+/// Puts another scope in the place of one, with the same number. Whoever works with the old one goes on with it.
+pub(crate) fn replace_scope(number: usize, make: impl FnOnce(&Security) -> Security) -> Result<(), Failure> {
+    SCOPES.replace(number, make)
+}
+
 /// Takes a scope out of the table.
 pub(crate) fn free_scope(number: usize) -> Result<(), Failure> {
     SCOPES.free(number)
@@ -115,6 +120,16 @@ impl<T> Table<T> {
         entries.by_number.get(&number).cloned().ok_or_else(|| self.none(&entries, number))
     }
 
+    fn replace(&self, number: usize, make: impl FnOnce(&T) -> T) -> Result<(), Failure> {
+        // Made under the lock, so that of two threads neither undoes what the other has said.
+        let mut entries = locked(&self.entries);
+        match entries.by_number.get_mut(&number) {
+            Some(entry) => *entry = Arc::new(make(entry)),
+            None => return Err(self.none(&entries, number)),
+        }
+        Ok(())
+    }
+
     fn free(&self, number: usize) -> Result<(), Failure> {
         let mut entries = locked(&self.entries);
         let Some(freed) = entries.by_number.remove(&number) else {
@@ -164,8 +179,10 @@ mod tests {
         let (one, other) = (TABLE.add(1).unwrap(), TABLE.add(2).unwrap());
         assert!(one != other && one % 2 == 1 && one % DISTANCE == 5);
         let held = TABLE.get(one).unwrap();
+        TABLE.replace(other, |value| value + 7).unwrap();
         TABLE.free(one).unwrap();
-        assert_eq!((*held, *TABLE.get(other).unwrap()), (1, 2));
+        assert!(TABLE.replace(one, |_| unreachable!()).is_err());
+        assert_eq!((*held, *TABLE.get(other).unwrap()), (1, 9));
         assert_ne!(TABLE.add(3).unwrap(), one);
         let code = |failure: Failure| failure.findings[0].message.clone();
         assert_eq!(code(TABLE.free(one).unwrap_err()), "this thing was freed already");

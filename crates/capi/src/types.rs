@@ -20,6 +20,11 @@ pub(crate) const INVALID: c_int = 3;
 /// `STEPDOWN_INTERNAL`
 pub(crate) const INTERNAL: c_int = 4;
 
+/// `STEPDOWN_ON_REFUSAL_ERROR`
+pub(crate) const ON_REFUSAL_ERROR: c_int = 0;
+/// `STEPDOWN_ON_REFUSAL_ABORT`
+pub(crate) const ON_REFUSAL_ABORT: c_int = 1;
+
 /// `STEPDOWN_CAUSE_CALLER`
 pub(crate) const CAUSE_CALLER: i32 = 3;
 

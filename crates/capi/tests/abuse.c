@@ -68,6 +68,7 @@ static void null_pointers(void)
     INVALID(stepdown_scope_plan(scope, NULL), "null-pointer");
     INVALID(stepdown_scope_plan(NULL, &plan), "null-pointer");
     NEED(plan == NULL);
+    INVALID(stepdown_scope_set_on_refusal(NULL, STEPDOWN_ON_REFUSAL_ABORT), "null-pointer");
     INVALID(stepdown_plan_text(NULL, &text), "null-pointer");
     NEED(text == NULL);
     INVALID(stepdown_plan_text(plan, NULL), "null-pointer");
@@ -100,8 +101,16 @@ static void freed_handles(void)
     INVALID(stepdown_scope_free((stepdown_scope *)local), "no-such-handle");
     INVALID(stepdown_scope_free((stepdown_scope *)~(uintptr_t)0), "no-such-handle");
     INVALID(stepdown_scope_plan((stepdown_scope *)1, &plan), "no-such-handle");
+    INVALID(stepdown_scope_set_on_refusal((stepdown_scope *)local, STEPDOWN_ON_REFUSAL_ABORT), "no-such-handle");
 
+    NEED(stepdown_scope_set_on_refusal(scope, STEPDOWN_ON_REFUSAL_ABORT) == STEPDOWN_OK);
+    NEED(stepdown_finding_count() == 0);
+    INVALID(stepdown_scope_set_on_refusal(scope, 2), "no-such-value");
+    INVALID(stepdown_scope_set_on_refusal(scope, -1), "no-such-value");
+    INVALID(stepdown_scope_set_on_refusal(scope, INT_MIN), "no-such-value");
+    NEED(stepdown_scope_set_on_refusal(scope, STEPDOWN_ON_REFUSAL_ERROR) == STEPDOWN_OK);
     NEED(stepdown_scope_free(scope) == STEPDOWN_OK);
+    INVALID(stepdown_scope_set_on_refusal(scope, STEPDOWN_ON_REFUSAL_ERROR), "no-such-handle");
     INVALID(stepdown_scope_free(scope), "no-such-handle");
     INVALID(stepdown_scope_plan(scope, &plan), "no-such-handle");
     NEED(plan == NULL);
@@ -233,8 +242,10 @@ static void *together(void *argument)
         stepdown_plan *plan;
         stepdown_state state;
         char *text;
+        int set = stepdown_scope_set_on_refusal(shared[round], round % 2);
         int status = stepdown_scope_plan(shared[round], &plan);
 
+        NEED(set == STEPDOWN_OK || set == STEPDOWN_INVALID);
         /* Refused, where a process of several threads is, or where this one may not go where the scope asks. */
         NEED(status == STEPDOWN_OK || status == STEPDOWN_REFUSED || status == STEPDOWN_INVALID);
         NEED((stepdown_error_text()[0] == '\0') == (status == STEPDOWN_OK));

@@ -1,5 +1,6 @@
 /*
- * Steps down through the library, as root, and compares what it says with what the kernel says: apply FILE [half-way|threads]
+ * Steps down through the library, as root, and compares what it says with what the kernel says: apply FILE
+ * [half-way|threads|refusal|abort|abort-half-way]
  * Exits with 0, or says what was not as it should be. FILE is the path of a stepdown.conf with a scope for user and group
  * 994 with cap_net_bind_service.
  */
@@ -72,6 +73,8 @@ static void is_there(const stepdown_state *state)
     NEED(stepdown_text_free(text) == STEPDOWN_OK);
 }
 
+static int on_refusal = STEPDOWN_ON_REFUSAL_ERROR;
+
 /* From the file, or from where the search path leads. */
 static stepdown_plan *planned(const char *file)
 {
@@ -86,6 +89,7 @@ static stepdown_plan *planned(const char *file)
         setenv("STEPDOWN_CONF_PATH", ".", 1);
         NEED(stepdown_scope_load_default(&scope) == STEPDOWN_OK);
     }
+    NEED(stepdown_scope_set_on_refusal(scope, on_refusal) == STEPDOWN_OK);
     NEED(stepdown_scope_plan(scope, &plan) == STEPDOWN_OK && stepdown_error_text()[0] == '\0');
     /* A plan outlives its scope. */
     NEED(stepdown_scope_free(scope) == STEPDOWN_OK);
@@ -191,6 +195,51 @@ static const char *every_thread(const char *file)
     return "every thread is there";
 }
 
+static void *deaf(void *nothing)
+{
+    uint64_t all = ~(uint64_t)0;
+
+    /* Not through the C library, which leaves out the signal that it keeps for itself. */
+    if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all) != 0)
+        _exit(1);
+    pthread_barrier_wait(&started);
+    for (;;)
+        pause();
+    return nothing;
+}
+
+static void go_on(int number)
+{
+    (void)number;
+    puts("the process has gone on");
+    fflush(stdout);
+}
+
+/* A thread that can't be reached is a refusal. It ends the process for plans made after that was asked for, and no others. */
+static void refusal(const char *file)
+{
+    stepdown_scope *scope;
+    stepdown_plan *before, *after;
+    pthread_t thread;
+
+    NEED(pthread_barrier_init(&started, NULL, 2) == 0 && pthread_create(&thread, NULL, deaf, NULL) == 0);
+    pthread_barrier_wait(&started);
+    NEED(stepdown_scope_load_file(file, &scope) == STEPDOWN_OK);
+    NEED(stepdown_scope_plan(scope, &before) == STEPDOWN_OK);
+    NEED(stepdown_scope_set_on_refusal(scope, STEPDOWN_ON_REFUSAL_ABORT) == STEPDOWN_OK);
+    NEED(stepdown_scope_plan(scope, &after) == STEPDOWN_OK);
+    NEED(stepdown_scope_set_on_refusal(scope, STEPDOWN_ON_REFUSAL_ERROR) == STEPDOWN_OK);
+    NEED(stepdown_plan_apply(before, NULL, 0) == STEPDOWN_REFUSED && error_is("thread-unreachable"));
+    is_root();
+    /* What the caller does wrong ends nothing. */
+    NEED(stepdown_plan_apply(before, NULL, 0) == STEPDOWN_INVALID);
+    puts("refused");
+    fflush(stdout);
+    signal(SIGABRT, go_on);
+    stepdown_plan_apply(after, NULL, 0);
+    go_on(0);
+}
+
 /* After the plan something takes away what its steps need. */
 static void half_way(stepdown_plan *plan)
 {
@@ -220,7 +269,25 @@ int main(int count, char **arguments)
         puts(every_thread(arguments[1]));
         return 0;
     }
+    if (count > 2 && strcmp(arguments[2], "refusal") == 0) {
+        refusal(arguments[1]);
+        return 1;
+    }
+    if (count > 2 && strncmp(arguments[2], "abort", 5) == 0)
+        on_refusal = STEPDOWN_ON_REFUSAL_ABORT;
     plan = planned(arguments[1]);
+    if (count > 2 && strcmp(arguments[2], "abort") == 0) {
+        signal(SIGABRT, go_on);
+        child = fork();
+        NEED(child >= 0);
+        if (child == 0) {
+            stepdown_plan_apply(plan, NULL, 0);
+            go_on(0);
+        }
+        NEED(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+        puts("aborted");
+        return 0;
+    }
     if (count > 2) {
         half_way(plan);
         puts("half-way");

@@ -36,6 +36,7 @@ SAME(statuses, STEPDOWN_OK == 0 && STEPDOWN_REFUSED == 1 && STEPDOWN_HALF_WAY ==
 SAME(severities, STEPDOWN_NOTE == 0 && STEPDOWN_WARNING == 1 && STEPDOWN_ERROR == 2);
 SAME(causes, STEPDOWN_CAUSE_SYNTAX == 0 && STEPDOWN_CAUSE_TEXT == 1 && STEPDOWN_CAUSE_HOST == 2 &&
              STEPDOWN_CAUSE_CALLER == 3);
+SAME(refusals, STEPDOWN_ON_REFUSAL_ERROR == 0 && STEPDOWN_ON_REFUSAL_ABORT == 1);
 SAME(ids, STEPDOWN_REAL == 0 && STEPDOWN_EFFECTIVE == 1 && STEPDOWN_SAVED == 2 && STEPDOWN_FILESYSTEM == 3);
 
 /* The prototypes of C, which say something about arguments, and not only names. */

@@ -43,6 +43,8 @@ int main(void)
     PANIC("stepdown_scope_load_file", INTERNAL, 1, stepdown_scope_load_file("x", &scope));
     PANIC("stepdown_scope_load_default", INTERNAL, 1, stepdown_scope_load_default(&scope));
     PANIC("stepdown_scope_load_text", INTERNAL, 1, stepdown_scope_load_text("x", TEXT, strlen(TEXT), &scope));
+    PANIC("stepdown_scope_set_on_refusal", INTERNAL, 1,
+          stepdown_scope_set_on_refusal(scope, STEPDOWN_ON_REFUSAL_ERROR));
     PANIC("stepdown_scope_free", INTERNAL, 1, stepdown_scope_free(scope));
     PANIC("stepdown_scope_plan", INTERNAL, 1, stepdown_scope_plan(scope, &plan));
     PANIC("stepdown_plan_text", INTERNAL, 1, stepdown_plan_text(plan, &text));

@@ -108,7 +108,7 @@ pub fn listed() -> BTreeSet<&'static str> {
 fn the_libraries_export_what_is_listed_and_the_header_declares_it() {
     let Some(library) = library() else { return };
     let listed = listed();
-    assert!(listed.len() >= 18, "{listed:?}");
+    assert!(listed.len() >= 19, "{listed:?}");
     let shared = library.join("libstepdown.so.0");
     let dynamic = done(Command::new("nm").args(["-D", "--defined-only"]).arg(&shared));
     let mut exported = BTreeSet::new();
@@ -229,6 +229,27 @@ fn a_process_steps_down_as_the_library_says_and_the_kernel_sees() {
     assert_eq!(ran.ran().out, "half-way\n");
     let ran = done(node.command(&program).args(["stepdown.conf", "threads"]));
     assert_eq!(ran.ran().out, "every thread is there\n", "{ran:?}");
+}
+
+#[test]
+fn a_refusal_ends_the_process_where_that_is_asked_for() {
+    let Some(library) = library() else { return };
+    let Some(node) = Node::new() else { return };
+    node.file("stepdown.conf", SCOPE);
+    let program = node.dir.join("apply");
+    compile("crates/capi/tests/apply.c", &program, &strs(&shared(library)));
+    const ABORTED: i32 = 128 + 6;
+    for (argument, status, out, reason) in [
+        ("refusal", ABORTED, "refused\n", "blocks signal 33, and so can't be changed"),
+        ("abort", 0, "aborted\n", "this plan was made for process "),
+        ("abort-half-way", ABORTED, "", " answered EPERM "),
+    ] {
+        let ran = done(node.command(&program).args(["stepdown.conf", argument]));
+        assert_eq!((ran.status, ran.out.as_str()), (status, out), "{ran:?}");
+        // One line, with the reason.
+        let line = ran.err.strip_suffix("; the process is stopped\n").unwrap_or_default();
+        assert!(line.starts_with("stepdown: ") && line.contains(reason) && !line.contains('\n'), "{ran:?}");
+    }
 }
 
 #[test]
