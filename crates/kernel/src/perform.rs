@@ -107,13 +107,22 @@ pub fn own_directories() -> Result<(), Errno> {
 /// # Errors
 /// What keyctl(2) answered; EIO where it reported success and the old keyring is still there.
 pub fn leave_session_keyring() -> Result<(), Errno> {
-    let out_of_reach = |errno: &Errno| matches!(errno.0, libc::ENOSYS | libc::EPERM);
-    match (sys::new_session_keyring(), sys::session_keyring()) {
+    is_session_keyring(sys::new_session_keyring())
+}
+
+/// Whether the session keyring is the one that a call has answered with, if keys are in reach at all.
+pub(crate) fn is_session_keyring(answer: Result<usize, Errno>) -> Result<(), Errno> {
+    match (answer, sys::session_keyring()) {
         (Ok(new), Ok(now)) if new == now && new != 0 => Ok(()),
-        (Err(errno), Err(other)) if out_of_reach(&errno) && out_of_reach(&other) => Ok(()),
+        (Err(errno), Err(other)) if out_of_reach(errno) && out_of_reach(other) => Ok(()),
         (Err(errno), _) | (Ok(_), Err(errno)) => Err(errno),
         (Ok(_), Ok(_)) => Err(Errno(libc::EIO)),
     }
+}
+
+/// Whether a call of keyctl(2) was answered as where the kernel has no keys, or a filter forbids it.
+pub(crate) fn out_of_reach(errno: Errno) -> bool {
+    matches!(errno.0, libc::ENOSYS | libc::EPERM)
 }
 
 fn only(capability: Capability) -> CapabilitySet {

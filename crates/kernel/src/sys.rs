@@ -3,7 +3,7 @@
 //!
 //! Here are those that a launcher needs, each by one bare system call (`sys/raw.rs`), without the C library. The others are for
 //! programs that have it: those about this process as a whole in `sys/process.rs`, those about messages over sockets in
-//! `sys/message.rs`, the signal handler that takes threads along in `sys/threads.rs`.
+//! `sys/message.rs`, those about keyrings that have a name in `sys/keys.rs`, the signal handler that takes threads along in `sys/threads.rs`.
 //!
 //! Each function here is safe to call and turns its arguments and results into Rust's own types; nothing else
 //! happens in this file. Sources: execve(2), close_range(2), fcntl(2), prctl(2), getresuid(2), keyctl(2), unshare(2), clone(2).
@@ -24,6 +24,8 @@ use crate::Error;
 #[cfg(feature = "std")]
 mod host;
 #[cfg(feature = "std")]
+mod keys;
+#[cfg(feature = "std")]
 mod memory;
 #[cfg(feature = "std")]
 mod message;
@@ -35,6 +37,8 @@ pub(crate) mod threads;
 
 #[cfg(feature = "std")]
 pub(crate) use host::*;
+#[cfg(feature = "std")]
+pub(crate) use keys::*;
 #[cfg(feature = "std")]
 pub(crate) use memory::*;
 #[cfg(feature = "std")]

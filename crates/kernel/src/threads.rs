@@ -31,6 +31,7 @@ use tasks::Tasks;
 pub use stop::stop_process;
 pub use tasks::Thread;
 
+mod keyring;
 mod pass;
 mod stop;
 mod tasks;
@@ -84,6 +85,8 @@ pub enum Refused {
     DirectoryOpen(i32),
     /// More threads were started, while they were being stopped, than there was room for.
     TooMany,
+    /// No session keyring could be made: what keyctl(2) answered.
+    Keyring(Errno),
     /// There is no account of the threads to be had, or no signal to be sent: the call, and what it answered.
     System(&'static str, Errno),
 }
@@ -126,7 +129,8 @@ pub fn take_all(plan: &Plan, around: &Around<'_>) -> Result<usize, Refused> {
     let mut held = Held { plan, around, tasks: &mut tasks, first, own: own_id() };
     signal::hold(pass, |pass, post| {
         let _dismissed = Dismissed(pass);
-        let result = held.gather(pass, post).and_then(|()| held.look(pass)).map(|()| {
+        let ready = held.gather(pass, post).and_then(|()| held.look(pass));
+        let result = ready.and_then(|()| pass.go().map_err(Refused::Keyring)).map(|()| {
             held.go(pass);
             if around.prove {
                 held.prove(pass);
@@ -341,13 +345,9 @@ impl Held<'_> {
         result
     }
 
-    /// Every thread takes every step. From here on there is nothing to go back to.
+    /// Waits until every other thread has taken every step, and takes them. There is nothing to go back to.
     fn go(&mut self, pass: &Pass) {
         let deadline = Instant::now() + self.around.limit.max(STEPS);
-        pass.go();
-        if let Err(failed) = pass.take(true, self.around.root, self.plan.end.parent_death_signal) {
-            self.failed(pass, self.own, failed);
-        }
         let mut pause = FIRST_PAUSE;
         while !pass.all_done() {
             pass.wait_for_the_rest(pause);
@@ -372,6 +372,11 @@ impl Held<'_> {
             if let Some(failed) = slot.failed() {
                 self.failed(pass, slot.thread.load(SeqCst), failed);
             }
+        }
+        // Last, since it takes the user that all were to close what they had in common.
+        let steps = || pass.take(true, self.around.root, self.plan.end.parent_death_signal);
+        if let Err(failed) = pass.close().and_then(|()| steps()) {
+            self.failed(pass, self.own, failed);
         }
     }
 

@@ -79,6 +79,12 @@ pub(crate) fn words(refused: &Refused) -> Finding {
         Refused::TooMany => host("threads-unsettled", "threads come and go faster than they can be stopped".to_owned())
             .because("there has to be one moment at which all are held; nothing has been changed")
             .hint("step down before the process is busy, or wait longer with wait_at_most"),
+        Refused::Keyring(errno) => host(
+            "keyring-kept",
+            format!("there is no new session keyring for the threads to be had: keyctl answered {errno}"),
+        )
+        .because("each thread leaves the session keyring, whose keys are possessed by whoever has it, whatever user it becomes; nothing has been changed")
+        .hint("the kernel rations keys by user, see /proc/key-users: give some up, or raise kernel.keys.maxkeys and maxbytes, see keyrings(7)"),
         Refused::System(call, errno) => host("threads-not-held", format!("the threads can't be held: {call} answered {errno}"))
             .because("nothing has been changed")
             .hint("see the manual of that call; a seccomp filter may forbid it"),

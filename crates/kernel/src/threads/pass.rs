@@ -17,13 +17,15 @@ use stepdown_security::step::Step;
 use crate::sys::threads::Meeting;
 use crate::{perform, sys};
 
+use super::keyring::Keyring;
+
 /// What is to be done, never changed once threads are invited, and where each thread is.
 pub(super) struct Pass {
     steps: Vec<Step>,
     groups: Vec<Gid>,
     start: Credentials,
     end: Credentials,
-    leave_keyring: bool,
+    keyring: Option<Keyring>,
     prove: bool,
     pub(super) slots: Box<[Slot]>,
     /// How many threads were invited and not found to have ended.
@@ -80,7 +82,7 @@ impl Pass {
             steps,
             start: plan.start.clone(),
             end: plan.end.clone(),
-            leave_keyring,
+            keyring: leave_keyring.then(|| Keyring::new(&plan.start.uid)),
             prove,
             slots: (0..room).map(|_| Slot::default()).collect(),
             invited: zero(),
@@ -121,9 +123,24 @@ impl Pass {
         }
     }
 
-    /// From here on there is no way back: every thread takes its steps.
-    pub(super) fn go(&self) {
+    /// From here on there is no way back: every thread but the leading one takes its steps.
+    ///
+    /// # Errors
+    /// What keyctl(2) answered; nobody has begun.
+    pub(super) fn go(&self) -> Result<(), Errno> {
+        if let Some(keyring) = &self.keyring {
+            keyring.open(self.threads().count() + 1)?;
+        }
         self.turn(GO);
+        Ok(())
+    }
+
+    /// All others are done: what was open to them is closed.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub(super) fn close(&self) -> Result<(), Failed> {
+        self.keyring.as_ref().map_or(Ok(()), Keyring::close).map_err(|errno| (KEYRING, errno))
     }
 
     /// Lets every thread leave the handler, now or when it comes.
@@ -145,8 +162,8 @@ impl Pass {
         root: Option<std::os::fd::BorrowedFd<'_>>,
         signal: i32,
     ) -> Result<(), Failed> {
-        if self.leave_keyring {
-            perform::leave_session_keyring().map_err(|errno| (KEYRING, errno))?;
+        if let Some(keyring) = &self.keyring {
+            keyring.leave(leads).map_err(|errno| (KEYRING, errno))?;
         }
         for (number, step) in (0..).zip(&self.steps) {
             let common = matches!(step, Step::Chroot { .. } | Step::ChdirRoot);

@@ -230,20 +230,6 @@ pub(crate) fn c_library_broadcasts() {
     broadcasts.recv().unwrap();
 }
 
-pub(crate) fn keyrings() {
-    if raw::session_keyring() < 0 {
-        return crate::support::skip("there are no keys here");
-    }
-    raw::join_session_keyring();
-    let others = [Waiting::start(), Waiting::start()];
-    let before = raw::session_keyring();
-    assert!(others.iter().all(|other| other.does(raw::session_keyring) == before));
-    apply();
-    for now in others.iter().map(|other| other.does(raw::session_keyring)).chain([raw::session_keyring()]) {
-        assert!(now > 0 && now != before, "{now}, before {before}");
-    }
-}
-
 pub(crate) fn new_root() {
     let directory = tempfile();
     std::fs::create_dir(&directory).unwrap();

@@ -6,6 +6,7 @@
 
 mod every;
 mod hostile;
+mod keyring;
 mod raw;
 mod server;
 mod single;
@@ -44,7 +45,9 @@ const CASES: &[Case] = &[
     ("masks_errno_and_handlers_are_as_they_were", every::as_they_were, End::Well),
     ("threads_of_the_c_library_that_block_signals", every::of_the_c_library, End::Well),
     ("the_c_library_may_broadcast_meanwhile", every::c_library_broadcasts, End::Well),
-    ("each_has_left_the_session_keyring", every::keyrings, End::Well),
+    ("each_has_left_the_session_keyring", keyring::left, End::Well),
+    ("more_threads_than_keys_share_a_session_keyring", keyring::more_threads_than_keys, End::Well),
+    ("a_session_keyring_that_can_not_be_had_is_a_refusal", keyring::no_key_left, End::Well),
     ("each_is_in_the_new_root_directory", every::new_root, End::Well),
     ("every_descriptor_may_be_in_use", every::no_descriptor_left, End::Well),
     ("each_keeps_its_own_death_signal", every::death_signals, End::Well),

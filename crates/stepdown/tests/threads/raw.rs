@@ -174,6 +174,57 @@ pub(crate) fn join_session_keyring() {
     unsafe { libc::syscall(libc::SYS_keyctl, 1, ptr::null::<c_void>()) };
 }
 
+/// The same by name: the number of the keyring.
+pub(crate) fn join_session_keyring_named(name: &str) -> c_long {
+    let name = std::ffi::CString::new(name).unwrap();
+    // SAFETY: the operation reads a C string, which outlives the call.
+    unsafe { libc::syscall(libc::SYS_keyctl, 1, name.as_ptr()) }
+}
+
+/// keyctl(2) `KEYCTL_DESCRIBE`: whose a key is, what may be done with it, and its name.
+pub(crate) fn describe_key(key: c_long) -> (u32, u32, String) {
+    let mut text = [0_u8; 200];
+    // SAFETY: the operation writes at most so many bytes to the address.
+    let length = unsafe { libc::syscall(libc::SYS_keyctl, 6, key, text.as_mut_ptr(), text.len()) };
+    let text = std::str::from_utf8(&text[..usize::try_from(length).unwrap() - 1]).unwrap();
+    let fields: Vec<&str> = text.splitn(5, ';').collect();
+    (fields[1].parse().unwrap(), u32::from_str_radix(fields[3], 16).unwrap(), fields[4].to_owned())
+}
+
+/// fork(2), in a process of one thread.
+pub(crate) fn fork() -> c_int {
+    // SAFETY: the child is a copy of all there is.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0);
+    child
+}
+
+/// waitpid(2): the exit status of a child.
+pub(crate) fn ended(child: c_int) -> c_int {
+    let mut status = 0;
+    // SAFETY: the call writes one int.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    libc::WEXITSTATUS(status)
+}
+
+/// unshare(2) `CLONE_NEWUSER`.
+pub(crate) fn own_user_namespace() {
+    // SAFETY: the call takes plain numbers.
+    assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWUSER) }, 0);
+}
+
+/// Root's ids and no groups, in a user namespace whose ids have just been mapped.
+pub(crate) fn become_root() {
+    // SAFETY: the calls take plain numbers. A process whose ids have changed is not dumpable, and its files in /proc are
+    // somebody else's; this one is what it would be if it had been started here.
+    unsafe {
+        assert_eq!(libc::setresgid(0, 0, 0), 0);
+        assert_eq!(libc::setgroups(0, ptr::null()), 0);
+        assert_eq!(libc::setresuid(0, 0, 0), 0);
+        assert_eq!(libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0), 0);
+    }
+}
+
 /// setrlimit(2) `RLIMIT_NOFILE`.
 pub(crate) fn limit_descriptors(limit: u64) {
     let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
