@@ -177,12 +177,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const STEPS: Duration = Duration::from_secs(20);
 
 impl Held<'_> {
-    /// Invites every thread, until a look that began when all were here finds no other.
+    /// Invites every thread, until the kernel counts no other than those that are here: who is held starts none and does not end.
     fn gather(&mut self, pass: &Pass, post: &Post) -> Result<(), Refused> {
         let deadline = Instant::now() + self.around.limit;
         let (mut used, mut highest) = (0, 0);
         loop {
             let all_here = pass.complete();
+            if all_here && used > 0 && self.count()? == pass.arrivals() + 1 {
+                return Ok(());
+            }
             let (mut listed, mut fresh, mut failed) = (0, 0, None);
             let (mut cursor, known) = (0, used);
             let own = self.own;
@@ -345,8 +348,13 @@ impl Held<'_> {
         result
     }
 
-    /// Waits until every other thread has taken every step, and takes them. There is nothing to go back to.
+    /// Every thread takes every step. From here on there is nothing to go back to.
     fn go(&mut self, pass: &Pass) {
+        // The leading thread last, where it takes the user that all were to close what they had in common.
+        let last = pass.is_open();
+        if !last {
+            self.take(pass);
+        }
         let deadline = Instant::now() + self.around.limit.max(STEPS);
         let mut pause = FIRST_PAUSE;
         while !pass.all_done() {
@@ -373,9 +381,17 @@ impl Held<'_> {
                 self.failed(pass, slot.thread.load(SeqCst), failed);
             }
         }
-        // Last, since it takes the user that all were to close what they had in common.
-        let steps = || pass.take(true, self.around.root, self.plan.end.parent_death_signal);
-        if let Err(failed) = pass.close().and_then(|()| steps()) {
+        if last {
+            if let Err(failed) = pass.close() {
+                self.failed(pass, self.own, failed);
+            }
+            self.take(pass);
+        }
+    }
+
+    /// The steps of the calling thread.
+    fn take(&mut self, pass: &Pass) {
+        if let Err(failed) = pass.take(true, self.around.root, self.plan.end.parent_death_signal) {
             self.failed(pass, self.own, failed);
         }
     }

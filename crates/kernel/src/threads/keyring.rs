@@ -65,6 +65,11 @@ impl Keyring {
         Ok(())
     }
 
+    /// Whether there is one keyring for all, once it has been [opened](Keyring::open).
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared.load(SeqCst) != 0
+    }
+
     /// Has the calling thread leave its session keyring; the one that has [opened](Keyring::open) another has done so.
     /// System calls and nothing else.
     ///

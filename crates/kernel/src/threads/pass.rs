@@ -131,8 +131,13 @@ impl Pass {
         if let Some(keyring) = &self.keyring {
             keyring.open(self.threads().count() + 1)?;
         }
-        self.turn(GO);
+        self.turn(GO, u32::MAX >> 1);
         Ok(())
+    }
+
+    /// Whether something is open to the other threads until they are done, so that the leading one takes its steps last.
+    pub(super) fn is_open(&self) -> bool {
+        self.keyring.as_ref().is_some_and(Keyring::is_shared)
     }
 
     /// All others are done: what was open to them is closed.
@@ -143,9 +148,10 @@ impl Pass {
         self.keyring.as_ref().map_or(Ok(()), Keyring::close).map_err(|errno| (KEYRING, errno))
     }
 
-    /// Lets every thread leave the handler, now or when it comes.
+    /// Lets every thread leave the handler, now or when it comes. The first few are woken here, and each that leaves wakes
+    /// two more: as long as any of them runs, all are woken, and the calling thread need not wait for that.
     pub(super) fn dismiss(&self) {
-        self.turn(DISMISSED);
+        self.turn(DISMISSED, 4);
     }
 
     /// The threads that are, or were, in the slots in use, as far as they have not ended.
@@ -218,9 +224,9 @@ impl Pass {
         }
     }
 
-    fn turn(&self, phase: u32) {
+    fn turn(&self, phase: u32, wakes: u32) {
         self.phase.store(phase, SeqCst);
-        let _ = futex::wake(&self.phase, futex::Flags::PRIVATE, u32::MAX >> 1);
+        let _ = futex::wake(&self.phase, futex::Flags::PRIVATE, wakes);
     }
 
     /// Waits until it is no longer this phase, and says which it is then.
@@ -228,6 +234,9 @@ impl Pass {
         loop {
             let phase = self.phase.load(SeqCst);
             if phase != current {
+                if phase == DISMISSED {
+                    let _ = futex::wake(&self.phase, futex::Flags::PRIVATE, 2);
+                }
                 return phase;
             }
             let _ = futex::wait(&self.phase, futex::Flags::PRIVATE, current, None);
