@@ -1,8 +1,14 @@
 /* The least that the job can cost: its system calls alone. Nothing is looked at, refused, or proven.
  *
  * With ID from the compiler's command line every id is known beforehand. With USER instead, a name, the ids and the group
- * list are read from /etc/passwd and /etc/group. `floor PROGRAM [ARGUMENT...]`; LAST_CAPABILITY comes from there too. */
+ * list are read from /etc/passwd and /etc/group. With CONFIGURATION, everything is asked that Stepdown asks (asks.h). `floor PROGRAM [ARGUMENT...]`; LAST_CAPABILITY comes from there too. */
 #include "bare.h"
+#ifdef CONFIGURATION
+#include "asks.h"
+#else
+static void before(const char *program) { (void)program; }
+static void after(void) { }
+#endif
 
 enum { KEPT = 10 /* CAP_NET_BIND_SERVICE */ };
 
@@ -110,6 +116,7 @@ void program(word *stack)
 
     if (stack[0] < 2)
         leave(2);
+    before(arguments[1]);
     names();
     must(call(NR_setgroups, count, (word)groups, 0, 0, 0), 101);
     must(call(NR_setresgid, gid, gid, gid, 0, 0), 102);
@@ -121,6 +128,7 @@ void program(word *stack)
     must(call(NR_capset, (word)&header, (word)data, 0, 0, 0), 106);
     must(call(NR_prctl, CAP_AMBIENT, CAP_AMBIENT_RAISE, KEPT, 0, 0), 107);
     must(call(NR_prctl, SET_NO_NEW_PRIVS, 1, 0, 0, 0), 108);
+    after();
     call(NR_execve, (word)arguments[1], (word)(arguments + 1), (word)environment, 0, 0);
     leave(109);
 }

@@ -1,4 +1,4 @@
-//! Memory for a program that lives for a fifth of a millisecond: taken from the front of a room of its own, and given back only
+//! Memory for a program that lives for a third of a millisecond: taken from the front of a room of its own, and given back only
 //! where it was taken last.
 //!
 //! What is large (a configuration of many megabytes) is asked of the kernel piece by piece, mmap(2), and given back to it, so
@@ -19,9 +19,9 @@ pub(crate) static MEMORY: Memory =
 /// Has the kernel provide at once what a launch is going to touch: page by page, each would be an interruption of a microsecond
 /// or two. It is a request and no more; Linux 5.14 was the first to know it.
 pub(crate) fn provide(stack: *const usize) {
-    let room = ptr::from_ref(&MEMORY) as usize;
-    let stack = stack as usize & !(PAGE - 1);
-    for (start, length) in [(room, TOUCHED), (stack - STACK, STACK)] {
+    let page = |address: usize| address & !(PAGE - 1);
+    let room = page(ptr::from_ref(&MEMORY) as usize);
+    for (start, length) in [(room, TOUCHED), (page(stack as usize) - STACK, STACK)] {
         // SAFETY: pages of this program's own room, and of its stack below what is in use; none is changed.
         let _ = unsafe { madvise(start as *mut c_void, length, Advice::LinuxPopulateWrite) };
     }

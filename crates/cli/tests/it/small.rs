@@ -81,6 +81,21 @@ fn it_tells_of_itself_as_the_command_does() {
     }
 }
 
+/// What a launch touches of its memory is provided at once, on kernels that know how (Linux 5.14).
+#[test]
+fn it_asks_for_its_memory_once() {
+    if !have("strace") {
+        return;
+    }
+    let mut strace = Command::new("strace");
+    strace.args(["-e", "trace=madvise"]).arg(small()).arg("--version");
+    let traced = done(&mut strace);
+    let asked: Vec<&str> =
+        traced.ran().err.lines().filter(|line| line.contains("MADV_POPULATE_WRITE")).collect();
+    assert_eq!(asked.len(), 2, "{traced:?}");
+    assert!(asked.iter().all(|line| line.ends_with("= 0")), "{traced:?}");
+}
+
 #[test]
 fn it_says_what_the_command_says() {
     let Some(node) = Node::new() else { return };
