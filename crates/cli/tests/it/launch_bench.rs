@@ -26,7 +26,9 @@ fn the_launch_bench_measures_stepdown_beside_the_floor_and_capsh() {
     let report: serde_json::Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(report["rounds"], 3);
     let results = report["results"].as_array().unwrap();
-    for name in ["floor", "stepdown", "capsh --user --iab", "capsh --drop --user --inh --addamb"] {
+    let floors = ["floor, ids built in", "floor", "floor, asking too"];
+    let others = ["stepdown-run", "stepdown", "capsh --user --iab", "capsh --drop --user --inh --addamb"];
+    for name in floors.into_iter().chain(others) {
         let result = results.iter().find(|result| result["name"] == name);
         let result = result.unwrap_or_else(|| panic!("{name} is not in {report}"));
         assert_eq!(result["keeps"], true, "{name} does the whole job: {result}");
