@@ -90,8 +90,8 @@ fn it_asks_for_its_memory_once() {
     let mut strace = Command::new("strace");
     strace.args(["-e", "trace=madvise"]).arg(small()).arg("--version");
     let traced = done(&mut strace);
-    let asked: Vec<&str> =
-        traced.ran().err.lines().filter(|line| line.contains("MADV_POPULATE_WRITE")).collect();
+    assert_eq!(traced.status, 0, "{traced:?}");
+    let asked: Vec<&str> = traced.err.lines().filter(|line| line.contains("MADV_POPULATE_WRITE")).collect();
     assert_eq!(asked.len(), 2, "{traced:?}");
     assert!(asked.iter().all(|line| line.ends_with("= 0")), "{traced:?}");
 }
