@@ -318,6 +318,7 @@ fn what_is_installed_is_found_by_pkg_config_and_serves_on_port_80() {
     let prefix = node.dir.join("usr");
     let mut make = Command::new("make");
     make.args(["-s", "-C", SOURCES, "install"]).arg(format!("PROGRAM={}", crate::support::STEPDOWN));
+    make.arg(format!("SMALL={}", crate::small::small().display()));
     make.arg(format!("PREFIX={}", prefix.display())).arg(format!("LIBRARY={}", library.display()));
     make.arg(format!("SYSCONFDIR={}", node.dir.join("etc").display()));
     make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
