@@ -128,18 +128,28 @@ struct Merging<'f> {
     files: &'f [File],
     merged: Merged,
     /// What kinds of scope each scope has.
-    types: BTreeMap<(u32, u64, Name<'f>), u32>,
+    types: Index<'f>,
     /// The first definition of each kind without an instance, and the first with one.
     first: Vec<[u32; 2]>,
     /// The scopes of each kind by instance.
-    instances: BTreeMap<(u32, u64, Option<Cow<'f, str>>), u32>,
+    instances: Index<'f>,
     /// The options of the scopes that have more than a few.
-    settings: BTreeMap<(u32, u64, Name<'f>), u32>,
+    settings: Index<'f>,
     /// How many options each scope has.
     counts: Vec<u32>,
     /// The scopes being read, and the definition of each.
     open: Vec<(u32, u32)>,
     findings: Vec<Finding>,
+}
+
+/// By a number, the first eight bytes of a key as another, and the key. One type for all three, so that a small program has its
+/// code once.
+type Index<'f> = BTreeMap<(u32, u64, Key<'f>), u32>;
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Key<'f> {
+    Name(Name<'f>),
+    Instance(Option<Cow<'f, str>>),
 }
 
 /// So many options of a scope are looked for one by one.
@@ -195,7 +205,8 @@ impl<'f> Merging<'f> {
         let new = self.merged.settings.len() as u32;
         let count = self.counts[scope as usize];
         let found = if count > FEW {
-            Some(*self.settings.entry((scope, name.prefix(), name)).or_insert(new)).filter(|id| *id != new)
+            Some(*self.settings.entry((scope, name.prefix(), Key::Name(name))).or_insert(new))
+                .filter(|id| *id != new)
         } else {
             self.settings_of(scope).find(|(_, other)| *other == name).map(|(id, _)| id)
         };
@@ -205,7 +216,8 @@ impl<'f> Merging<'f> {
         if count == FEW {
             // From now on they are looked up.
             let few: Vec<_> = self.settings_of(scope).chain([(new, name)]).collect();
-            self.settings.extend(few.into_iter().map(|(id, name)| ((scope, name.prefix(), name), id)));
+            self.settings
+                .extend(few.into_iter().map(|(id, name)| ((scope, name.prefix(), Key::Name(name)), id)));
         }
         self.counts[scope as usize] += 1;
         self.merged.settings.push(SettingData { scope, next: NONE, assignments: List::EMPTY });
@@ -268,7 +280,7 @@ impl<'f> Merging<'f> {
         });
         let type_name = Name(pieces[name].of(&text.text));
         let new = self.first.len() as u32;
-        let kind = *self.types.entry((parent, type_name.prefix(), type_name)).or_insert(new);
+        let kind = *self.types.entry((parent, type_name.prefix(), Key::Name(type_name))).or_insert(new);
         if kind == new {
             self.first.push([NONE; 2]);
         }
@@ -292,7 +304,7 @@ impl<'f> Merging<'f> {
     fn enter(&mut self, kind: u32, instance: Option<Cow<'f, str>>, parent: u32, definition: u32) {
         let scopes = &mut self.merged.scopes;
         let prefix = prefix(instance.as_deref().unwrap_or_default());
-        let scope = *self.instances.entry((kind, prefix, instance)).or_insert_with(|| {
+        let scope = *self.instances.entry((kind, prefix, Key::Instance(instance))).or_insert_with(|| {
             let id = scopes.len() as u32;
             self.counts.push(0);
             scopes.push(ScopeData::new(parent));
