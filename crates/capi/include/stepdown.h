@@ -228,7 +228,7 @@ int stepdown_plan_text(const stepdown_plan *plan, char **text);
  * STEPDOWN_OK is returned it is left alone.
  * Thread-safe: where several threads apply the same plan, one of them does and the others get STEPDOWN_INVALID. Other threads
  * may be interrupted for the time of it, see signal(7) on EINTR. A thread that is started meanwhile is taken along, or
- * this fails; none is left behind. The environment stays as it is, HOME included.
+ * this fails or the process is stopped; none is left behind. The environment stays as it is, HOME included.
  */
 int stepdown_plan_apply(stepdown_plan *plan, stepdown_state *proven, size_t size);
 

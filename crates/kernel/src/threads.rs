@@ -155,6 +155,9 @@ struct Dismissed<'a>(&'a Pass);
 
 impl Drop for Dismissed<'_> {
     fn drop(&mut self) {
+        if std::thread::panicking() && self.0.has_begun() {
+            stop(format_args!("a mistake in the library, after threads had begun to change"));
+        }
         self.0.dismiss();
     }
 }
@@ -271,6 +274,12 @@ impl Held<'_> {
     /// Reads the kernel's account of every thread.
     fn prove(&mut self, pass: &Pass) {
         let end = &self.plan.end;
+        // For a thread that is held the kernel may have made one of its own, io_uring(7), as what that thread was then. One that
+        // is made from here on is made by a thread that has taken its steps.
+        let (held, there) = (pass.threads().count() as u32 + 1, self.count());
+        if !there.is_ok_and(|there| there == held) {
+            stop(format_args!("a thread was started while the others were held, and is left behind"));
+        }
         for id in pass.threads().map(|slot| slot.thread.load(SeqCst)).chain([self.own]) {
             let line = match self.tasks.read(id) {
                 Ok(Some(account)) => account.differs(end),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::support::{Done, Node, done, have};
+use crate::support::{Done, Node, done, have, skip};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const HEADER: &str = include_str!("../../../capi/include/stepdown.h");
@@ -229,6 +229,27 @@ fn a_process_steps_down_as_the_library_says_and_the_kernel_sees() {
     assert_eq!(ran.ran().out, "half-way\n");
     let ran = done(node.command(&program).args(["stepdown.conf", "threads"]));
     assert_eq!(ran.ran().out, "every thread is there\n", "{ran:?}");
+}
+
+/// The kernel starts threads for a thread that is held. Such a one is refused, found, or made when there is no right left for it.
+#[test]
+fn a_thread_that_the_kernel_starts_meanwhile_is_not_left_behind() {
+    let Some(library) = library() else { return };
+    let Some(node) = Node::new() else { return };
+    node.file("stepdown.conf", SCOPE);
+    let program = node.dir.join("ring");
+    compile("crates/capi/tests/ring.c", &program, &strs(&shared(library)));
+    for number in 0..120 {
+        let delay = (100 + number % 30 * 10) * 1000;
+        let ran = done(node.command(&program).args(["stepdown.conf", &delay.to_string()]));
+        if ran.status == 77 {
+            skip("this kernel has no io_uring");
+            return;
+        }
+        let found =
+            ran.status == 128 + 6 && ran.err.contains("a thread was started while the others were held");
+        assert!(ran.status == 0 || found, "{ran:?}");
+    }
 }
 
 #[test]

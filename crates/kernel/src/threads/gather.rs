@@ -15,7 +15,8 @@ use super::{FIRST_PAUSE, Held, LONGEST_PAUSE, Refused, SIGNAL};
 const LOOKS: u32 = 12;
 
 impl Held<'_> {
-    /// Invites every thread, until the kernel counts no other than those that are here: who is held starts none and does not end.
+    /// Invites every thread, until the kernel counts no other than those that are here: who is held does not end, and starts none
+    /// itself. What the kernel may start for it is looked for in the end.
     pub(super) fn gather(&mut self, pass: &Pass, post: &Post) -> Result<(), Refused> {
         let deadline = Instant::now() + self.around.limit;
         let (mut used, mut highest) = (0, 0);
@@ -82,7 +83,7 @@ impl Held<'_> {
     }
 
     /// How many threads the kernel counts.
-    fn count(&mut self) -> Result<u32, Refused> {
+    pub(super) fn count(&mut self) -> Result<u32, Refused> {
         match self.tasks.read(self.own) {
             Ok(account) => Ok(account.and_then(|account| account.threads()).unwrap_or(0)),
             Err(errno) => Err(Refused::System("open", errno)),

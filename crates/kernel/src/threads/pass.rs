@@ -140,6 +140,11 @@ impl Pass {
         self.keyring.as_ref().is_some_and(Keyring::is_shared)
     }
 
+    /// Whether threads have been told to take their steps, and not yet to go on.
+    pub(super) fn has_begun(&self) -> bool {
+        self.phase.load(SeqCst) == GO
+    }
+
     /// All others are done: what was open to them is closed.
     ///
     /// # Errors
@@ -149,7 +154,8 @@ impl Pass {
     }
 
     /// Lets every thread leave the handler, now or when it comes. The first few are woken here, and each that leaves wakes
-    /// two more: as long as any of them runs, all are woken, and the calling thread need not wait for that.
+    /// two more: as long as any of them runs, all are woken, for they wait in one queue and not in a tree; and the calling thread
+    /// need not wait for that.
     pub(super) fn dismiss(&self) {
         self.turn(DISMISSED, 4);
     }

@@ -12,8 +12,6 @@ use rustix::fs::{Mode, OFlags, RawDir, SeekFrom, openat, seek};
 use stepdown_security::credentials::{Credentials, Ids};
 use stepdown_security::errno::Errno;
 
-use crate::sys;
-
 /// The directory of the threads, opened.
 pub(super) struct Tasks {
     directory: OwnedFd,
@@ -122,7 +120,7 @@ impl Tasks {
             if number > 2
                 && !mine.contains(&number)
                 && !own.contains(&number)
-                && sys::descriptor_kind(number).is_ok_and(|(directory, _)| directory)
+                && crate::descriptors::is_directory(number)
             {
                 found = Some(number);
             }
