@@ -3,7 +3,6 @@
 //! The forms are those of getopt_long(3): `-c FILE`, `-cFILE`, `--config FILE`, `--config=FILE`, letters without a value in one
 //! word, and `--` before what is no flag whatever it looks like.
 
-use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -180,14 +179,13 @@ impl Cluster {
                 Some(format!("--{word}"))
             }
             Cluster::Short(rest) => {
-                let text = rest.to_string_lossy();
-                let letter = text.chars().next()?;
-                let length = match &text {
-                    Cow::Borrowed(_) => letter.len_utf8(),
-                    // Not UTF-8, so that no letter of it is a flag: it goes no further.
-                    Cow::Owned(_) => rest.to_bytes().len(),
+                // What stands behind the letter may be a value, whatever its bytes are.
+                let letter = match rest.to_bytes().first()? {
+                    letter if letter.is_ascii() => char::from(*letter),
+                    // No flag begins so, and nothing of the word is read after that.
+                    _ => rest.to_string_lossy().chars().next()?,
                 };
-                *rest = behind(rest, length);
+                *rest = behind(rest, 1);
                 Some(format!("-{letter}"))
             }
         }

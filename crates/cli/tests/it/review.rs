@@ -178,3 +178,26 @@ fn what_is_printed_is_one_line_and_moves_no_cursor() {
     assert!(!done.err.lines().any(|line| line.starts_with("stepdown: proven")), "{}", done.err);
     assert!(!done.err.contains(['\r', '\u{202e}']), "{:?}", done.err);
 }
+
+/// A byte that is no text ends the letters of a word, and not what stands behind them: another file would be read.
+#[test]
+fn what_is_no_text_behind_a_flag_is_its_value() {
+    use std::os::unix::ffi::OsStrExt;
+    let Some(node) = Node::new() else { return };
+    node.file("stepdown.conf", SAMPLE);
+    let run = |words: &[&[u8]]| {
+        let mut command = node.command(STEPDOWN);
+        command.arg("run").env("STEPDOWN_CONF_PATH", ".");
+        command.args(words.iter().map(|word| std::ffi::OsStr::from_bytes(word)));
+        done(&mut command)
+    };
+    assert_eq!(run(&[b"id", b"-u"]).ran().out, "994\n");
+    for words in
+        [&[&b"-vcstrict\xff.conf"[..], b"--", b"id"][..], &[b"-cstrict\xff.conf", b"stepdown.conf", b"id"]]
+    {
+        run(words).refused(&["strict"]);
+    }
+    for word in [&b"-v\xc3"[..], b"-\xffv", b"-v\xc3\xa9c"] {
+        run(&[word, b"id"]).refused(&["has no flag"]);
+    }
+}
