@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::ffi::c_int;
 
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 use stepdown_security::credentials;
 use stepdown_security::errno::Errno;
 use stepdown_security::situation::PassedDescriptor;
@@ -44,9 +44,11 @@ pub fn passed(named: &[c_int]) -> Result<Vec<PassedDescriptor>, c_int> {
     let mut list = Vec::new();
     for number in numbers {
         match sys::descriptor_kind(number) {
-            Ok((directory, device)) => {
-                let terminal = device && sys::is_terminal(number);
-                list.push(PassedDescriptor { number, directory, terminal });
+            Ok(kind) => {
+                let terminal = kind.is_char_device() && sys::is_terminal(number);
+                // What the kernel makes without a file has no kind.
+                let ring = kind == FileType::Unknown && sys::is_ring(number);
+                list.push(PassedDescriptor { number, directory: kind.is_dir(), terminal, ring });
             }
             // A closed standard descriptor is the parent's choice; the program is told nothing else.
             Err(_) if number <= 2 => {}
@@ -59,7 +61,7 @@ pub fn passed(named: &[c_int]) -> Result<Vec<PassedDescriptor>, c_int> {
 /// Whether the descriptor is open on a directory.
 #[must_use]
 pub fn is_directory(number: c_int) -> bool {
-    sys::descriptor_kind(number).is_ok_and(|(directory, _)| directory)
+    sys::descriptor_kind(number).is_ok_and(FileType::is_dir)
 }
 
 /// Closes every descriptor above 2 but these. For a program at its very beginning: nobody in it may own any of the others.
@@ -86,8 +88,8 @@ pub fn directories_above_standard() -> Result<Vec<PassedDescriptor>, Error> {
     let mut list: Vec<PassedDescriptor> = sorted(numbers(&listing)?)
         .into_iter()
         .filter(|number| *number > 2 && *number != own)
-        .filter(|number| sys::descriptor_kind(*number).is_ok_and(|(directory, _)| directory))
-        .map(|number| PassedDescriptor { number, directory: true, terminal: false })
+        .filter(|number| is_directory(*number))
+        .map(|number| PassedDescriptor { number, directory: true, terminal: false, ring: false })
         .collect();
     // Reading the directory took a descriptor of its own, which is gone by now.
     list.retain(|descriptor| sys::is_close_on_exec(descriptor.number).is_ok());

@@ -15,6 +15,7 @@ use core::ffi::{CStr, c_char, c_int, c_long};
 use core::ptr;
 
 use rustix::fd::BorrowedFd;
+use rustix::fs::FileType;
 #[cfg(feature = "std")]
 use stepdown_security::credentials::sorted;
 use stepdown_security::errno::Errno;
@@ -90,10 +91,15 @@ pub(crate) fn set_close_on_exec(number: c_int, set: bool) -> Result<(), Errno> {
 }
 
 /// fstat(2) by number: whether the descriptor is a directory, and whether it is a character device.
-pub(crate) fn descriptor_kind(number: c_int) -> Result<(bool, bool), Errno> {
+pub(crate) fn descriptor_kind(number: c_int) -> Result<FileType, Errno> {
     let status = rustix::fs::fstat(borrowed(number)?).map_err(errno)?;
-    let kind = rustix::fs::FileType::from_raw_mode(status.st_mode);
-    Ok((kind.is_dir(), kind.is_char_device()))
+    Ok(FileType::from_raw_mode(status.st_mode))
+}
+
+/// Whether it is an io_uring(7): of any other descriptor io_uring_enter(2) is not supported. Nothing is submitted.
+pub(crate) fn is_ring(number: c_int) -> bool {
+    let entered = plain(libc::SYS_io_uring_enter, [number as usize, 0, 0, 0, 0]);
+    !matches!(entered, Err(Errno(libc::EOPNOTSUPP | libc::EBADF | libc::ENOSYS | libc::EPERM)))
 }
 
 /// isatty(3).
@@ -300,8 +306,13 @@ pub(crate) fn execute_in_child(
         act(signal, Some(&Action::default()), None);
     }
     change_signal_mask(libc::SIG_SETMASK, 0);
+    // First out of the way of the numbers that they get, should this process have begun without some of those.
+    let [output, nothing] = [output, nothing].map(|fd| {
+        let number = fd.as_raw_fd() as usize;
+        plain(libc::SYS_fcntl, [number, libc::F_DUPFD_CLOEXEC as usize, 3, 0, 0]).unwrap_or(number)
+    });
     for (from, to) in [(nothing, 0), (output, 1), (nothing, 2)] {
-        let _ = plain(libc::SYS_dup3, [from.as_raw_fd() as usize, to, 0, 0, 0]);
+        let _ = plain(libc::SYS_dup3, [from, to, 0, 0, 0]);
     }
     // What can't be marked is passed on, as to any child; what is marked here is closed in the child alone.
     let _ = close_on_exec_range(3, u32::MAX);

@@ -33,6 +33,9 @@ pub struct PassedDescriptor {
     pub directory: bool,
     /// Whether it is a terminal.
     pub terminal: bool,
+    /// Whether it is an io_uring(7), through which the kernel may act with the rights of whoever made it
+    /// (`IORING_REGISTER_PERSONALITY` of io_uring_register(2)).
+    pub ring: bool,
 }
 
 /// What happens when the state is reached.

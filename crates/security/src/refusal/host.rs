@@ -52,22 +52,28 @@ pub(crate) fn of_host(scope: &Nameless<'_>, situation: &Situation) -> Vec<Findin
 pub(crate) fn of_situation(policy: &Policy, situation: &Situation) -> Vec<Finding> {
     let mut findings = Vec::new();
     unmapped_ids(policy, situation, &mut findings);
-    if policy.chroot.is_some() {
-        for descriptor in situation.descriptors.iter().filter(|descriptor| descriptor.directory) {
-            let finding = Finding::error(
+    for descriptor in &situation.descriptors {
+        let number = descriptor.number;
+        let finding = if descriptor.ring {
+            Finding::error(
+                "ring-descriptor",
+                Cause::Host,
+                format!("descriptor {number} is an io_uring, and may act with the rights that this process has now"),
+            )
+            .because("credentials that are registered in it stay there, io_uring_register(2)")
+            .hint("close it, and have the program make its own")
+        } else if descriptor.directory && policy.chroot.is_some() {
+            Finding::error(
                 "directory-descriptor",
                 Cause::Host,
-                format!(
-                    "descriptor {} is a directory, and would stay open in the new root directory",
-                    descriptor.number
-                ),
-            );
-            findings.push(
-                finding
-                    .because("fchdir(2) through it leads out of the chroot")
-                    .hint("close it, or redirect it from a file, such as < /dev/null"),
-            );
-        }
+                format!("descriptor {number} is a directory, and would stay open in the new root directory"),
+            )
+            .because("fchdir(2) through it leads out of the chroot")
+            .hint("close it, or redirect it from a file, such as < /dev/null")
+        } else {
+            continue;
+        };
+        findings.push(finding);
     }
     let harmful = Securebits::NO_SETUID_FIXUP.with(Securebits::KEEP_CAPS);
     let bits = situation.start.securebits;

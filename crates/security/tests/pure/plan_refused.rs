@@ -143,11 +143,19 @@ fn a_directory_that_cannot_be_opened_is_refused_with_the_kernels_answer() {
 fn a_directory_among_the_descriptors_leads_out_of_a_chroot() {
     let mut situation = root();
     situation.chroot = Some(Ok(crate::states::JAIL));
-    situation.descriptors.push(PassedDescriptor { number: 9, directory: true, terminal: false });
+    situation.descriptors.push(PassedDescriptor { number: 9, directory: true, terminal: false, ring: false });
     let words = refused(&format!("{SAMPLE} Chroot = /jail"), &situation, &["directory-descriptor"]);
     assert!(words.contains("descriptor 9"), "{words}");
     situation.chroot = None;
     assert!(planned(SAMPLE, &situation).is_ok(), "without a chroot there is nothing to leave");
+}
+
+#[test]
+fn a_ring_among_the_descriptors_may_hold_the_rights_of_root() {
+    let mut situation = root();
+    situation.descriptors.push(PassedDescriptor { number: 7, directory: false, terminal: false, ring: true });
+    let words = refused(SAMPLE, &situation, &["ring-descriptor"]);
+    assert!(words.contains("descriptor 7 is an io_uring"), "{words}");
 }
 
 #[test]

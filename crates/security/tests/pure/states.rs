@@ -54,8 +54,9 @@ pub(crate) fn root() -> Situation {
         parent_death_signal: 0,
     };
     let facts = Facts::initial(COUNT);
-    let descriptors =
-        (0..3).map(|number| PassedDescriptor { number, directory: false, terminal: false }).collect();
+    let descriptors = (0..3)
+        .map(|number| PassedDescriptor { number, directory: false, terminal: false, ring: false })
+        .collect();
     Situation { facts, start, chroot: None, descriptors, terminal_injection: false }
 }
 

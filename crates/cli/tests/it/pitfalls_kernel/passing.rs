@@ -1,7 +1,7 @@
 //! What reaches the program besides its credentials: descriptors, signals, environment, and which file it is.
 
 use super::compile;
-use crate::support::{Done, Node, SAMPLE};
+use crate::support::{Done, Node, SAMPLE, skip};
 
 fn sh(node: &Node, script: &str) -> Done {
     node.file("server.conf", SAMPLE);
@@ -191,4 +191,25 @@ fn the_program_is_found_along_path() {
     assert_eq!(sh(&node, "cp two/prog here").status, 0);
     assert_eq!(run(":/bin", "here").ran().out, "two\n");
     assert_eq!(run("/bin", "here").status, 127);
+}
+
+#[test]
+fn a_ring_in_which_the_rights_of_root_are_registered_does_not_reach_the_program() {
+    let Some(node) = Node::new() else { return };
+    compile(&node, "ring", include_str!("../ring.c"));
+    let done = sh(&node, "exec ./ring $STEPDOWN run -c server.conf -- id");
+    if done.status == 77 {
+        skip("this kernel has no io_uring");
+        return;
+    }
+    done.refused(&["descriptor 0 is an io_uring", "io_uring_register(2)"]);
+    let done = sh(
+        &node,
+        "exec ./ring sh -c 'exec 7<&0 </dev/null; exec $STEPDOWN run -c server.conf --pass-fd 7 -- id'",
+    );
+    done.refused(&["descriptor 7 is an io_uring"]);
+    // Another thing of the kernel's without a file is passed on, and a ring that nobody named is closed.
+    let done =
+        sh(&node, "exec ./ring sh -c 'exec 7<&0 </dev/null; exec $STEPDOWN run -c server.conf -- id -u'");
+    assert_eq!(done.ran().out, "994\n");
 }
