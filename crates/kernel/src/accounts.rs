@@ -88,7 +88,7 @@ fn account(etc: &Etc, identity: &Identity) -> Result<Option<Account>, String> {
     };
     let found = match known {
         Some(answer) => answer,
-        None => ask("passwd", &key)?.map(|line| entry(&line)).transpose()?,
+        None => ask(etc, "passwd", &key)?.map(|line| entry(&line)).transpose()?,
     };
     let Some(found) = found else { return Ok(None) };
     checked(identity, &found)?;
@@ -104,8 +104,15 @@ fn group(etc: &Etc, identity: &Identity) -> Result<Option<Group>, String> {
     };
     let found = match etc.group_by_name(name) {
         Some(answer) => answer,
-        None => match ask("group", name)? {
-            Some(line) => Some(etc::group_of(&line).ok_or_else(|| unclear("group", &line))?),
+        None => match ask(etc, "group", name)? {
+            Some(line) => {
+                let id = etc::group_of(&line).ok_or_else(|| unclear("group", &line))?;
+                // As with users, see `checked`.
+                if id == 0 && line.split(':').next() != Some(name) {
+                    return Err(unclear("group", &line));
+                }
+                Some(id)
+            }
             None => None,
         },
     };
@@ -116,22 +123,31 @@ fn memberships(etc: &Etc, user: &str, primary: u32) -> Result<Vec<u32>, String> 
     if let Some(list) = etc.group_list(user, primary) {
         return Ok(list);
     }
-    let Some(line) = ask("initgroups", user)? else { return Ok(vec![primary]) };
+    let Some(line) = ask(etc, "initgroups", user)? else { return Ok(vec![primary]) };
     // The user's name, then the ids.
     let ids = line
         .split_ascii_whitespace()
         .skip(1)
-        .map(|word| word.parse().map_err(|_| unclear("initgroups", &line)));
+        .map(|word| etc::id_of(word.as_bytes()).ok_or_else(|| unclear("initgroups", &line)));
     let mut list = ids.collect::<Result<Vec<u32>, String>>()?;
     list.push(primary);
     Ok(list)
 }
 
-/// Asks the name service, and says which of its sources were asked where there is no answer.
-fn ask(database: &str, key: &str) -> Result<Option<String>, String> {
-    getent::ask(database, key).map_err(|reason| match etc::asked([database, "group"]) {
-        Some(line) => format!("{reason}; /etc/nsswitch.conf has `{line}`"),
-        None => reason,
+/// Asks the name service, and says which of its sources were asked where there is no answer. One that has been silent for
+/// the whole time once is not asked again.
+fn ask(etc: &Etc, database: &str, key: &str) -> Result<Option<String>, String> {
+    if etc.silent.get() {
+        return Err("the name service was not asked: it has not answered before".to_owned());
+    }
+    let answer = getent::ask(database, key);
+    etc.silent.set(matches!(answer, Err(getent::Failed::Late(_))));
+    answer.map_err(|failed| {
+        let reason = failed.reason();
+        match etc::asked([database, "group"]) {
+            Some(line) => format!("{reason}; /etc/nsswitch.conf has `{line}`"),
+            None => reason,
+        }
     })
 }
 

@@ -11,7 +11,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::OnceCell;
+use core::cell::{Cell, OnceCell};
 use core::ffi::CStr;
 use core::ops::Range;
 
@@ -35,6 +35,8 @@ pub(crate) struct Etc {
     sources: Option<Sources>,
     passwd: OnceCell<Option<Table<7>>>,
     group: OnceCell<Option<Table<4>>>,
+    /// Whether the name service was asked and did not answer in time.
+    pub(crate) silent: Cell<bool>,
 }
 
 /// What nsswitch.conf(5) says of each database.
@@ -73,13 +75,13 @@ impl Etc {
             Err(Errno::NOENT) => Some(Sources::default()),
             Err(_) => None,
         };
-        Etc { sources, passwd: OnceCell::new(), group: OnceCell::new() }
+        Etc { sources, passwd: OnceCell::new(), group: OnceCell::new(), silent: Cell::new(false) }
     }
 
     /// Files that are certain of nothing, so that the name service itself is asked.
     #[cfg(test)]
     pub(crate) fn unsure() -> Etc {
-        Etc { sources: None, passwd: OnceCell::new(), group: OnceCell::new() }
+        Etc { sources: None, passwd: OnceCell::new(), group: OnceCell::new(), silent: Cell::new(false) }
     }
 
     /// The account of that name, if the files are certain to say; the inner `None` is that there certainly is none.
@@ -180,11 +182,15 @@ const MEMBERS: usize = 3;
 impl<const FIELDS: usize> Table<FIELDS> {
     /// The entries of a text, if every line is one that all readers read alike: so many fields, a name, plain numbers in the
     /// fields of `ids`, no white space around either. Readers differ in what they make of others (the C library takes some that
-    /// are cut short, and blanks and signs before a number), and then the C library has to be asked.
+    /// are cut short, blanks and signs before a number, blanks around a member, and stops at a NUL byte), and then the C library
+    /// has to be asked.
     fn of(text: String, ids: &[usize]) -> Option<Table<FIELDS>> {
         let bytes = text.as_bytes();
         // Where a field ends fits in 32 bits.
         u32::try_from(bytes.len()).ok()?;
+        if bytes.contains(&0) {
+            return None;
+        }
         let mut entries = Vec::with_capacity(64);
         let mut at = 0;
         while at < bytes.len() {
@@ -202,6 +208,7 @@ impl<const FIELDS: usize> Table<FIELDS> {
                 let fits = match field {
                     NAME => !part.is_empty() && !matches!(part[0], b'+' | b'-') && !part.iter().any(is_space),
                     _ if ids.contains(&field) => id_of(part).is_some(),
+                    MEMBERS if FIELDS == 4 => !part.iter().any(is_space),
                     _ => !last || !part.last().is_some_and(is_space),
                 };
                 if !fits || field == FIELDS {
@@ -265,23 +272,32 @@ impl Table<7> {
 impl Sources {
     fn of(text: &str) -> Sources {
         let mut sources = Sources::default();
+        // What the C library ends a line at, or a word, and nobody writes.
+        if text.bytes().any(|byte| matches!(byte, 0 | 0x0b)) {
+            return Sources { passwd: Line::Unsure, group: Line::Unsure, initgroups: Line::Unsure };
+        }
         for line in lines(text) {
             // What a comment leaves.
-            let line = &line[..before(line.as_bytes(), b'#', b'#')];
-            let colon = before(line.as_bytes(), b':', b':');
-            let Some(words) = line.get(colon + 1..) else { continue };
-            let database = &line[..colon];
-            let entry = match database.trim_ascii() {
+            let line = line[..before(line.as_bytes(), b'#', b'#')].trim_ascii_start();
+            let is_end = |byte: u8| byte == b':' || byte.is_ascii_whitespace();
+            let (database, rest) = line.split_at(line.bytes().position(is_end).unwrap_or(line.len()));
+            let entry = match database {
                 "passwd" => &mut sources.passwd,
                 "group" => &mut sources.group,
                 "initgroups" => &mut sources.initgroups,
                 _ => continue,
             };
-            // Several lines, of which the C library has not always taken the same; or actions.
-            *entry = if matches!(entry, Line::Absent) && !words.as_bytes().contains(&b'[') {
-                Line::Sources(words.split_ascii_whitespace().map(str::to_owned).collect())
-            } else {
-                Line::Unsure
+            // Several lines, of which the C library has not always taken the same; actions; or no colon, or several, which it takes
+            // for one.
+            *entry = match rest.trim_ascii_start().as_bytes() {
+                [b':', words @ ..]
+                    if matches!(entry, Line::Absent)
+                        && !words.iter().any(|byte| matches!(byte, b'[' | b':')) =>
+                {
+                    let words = rest.split(':').next_back().unwrap_or_default();
+                    Line::Sources(words.split_ascii_whitespace().map(str::to_owned).collect())
+                }
+                _ => Line::Unsure,
             };
         }
         sources
@@ -341,7 +357,7 @@ fn is_space(byte: &u8) -> bool {
 }
 
 /// Decimal digits alone; 4294967295 is no id.
-fn id_of(text: &[u8]) -> Option<u32> {
+pub(crate) fn id_of(text: &[u8]) -> Option<u32> {
     if text.is_empty() {
         return None;
     }
@@ -412,6 +428,17 @@ mod tests {
         assert_eq!(hit("passwd: sss files\n"), None);
         assert_eq!(hit("passwd:\n"), None, "no source");
         assert_eq!(hit("passwd: files [NOTFOUND=return] sss\n"), None);
+        // What the C library reads in its own way: no colon, or two; what is white space to it; the end of a string.
+        for odd in [
+            "passwd sss\n",
+            "passwd sss: files\n",
+            "passwd: files: sss\n",
+            "\x0bpasswd: sss\n",
+            "passwd: files\0\n",
+        ] {
+            assert_eq!((hit(odd), miss(odd)), (None, None), "{odd:?}");
+        }
+        assert_eq!(hit("passwd\t:\tfiles\n"), Some(Some(())));
         assert!(read("group: files").memberships_in_files());
         assert!(!read("group: files sss").memberships_in_files());
         assert!(!read("group: files\ninitgroups: sss").memberships_in_files());
@@ -461,11 +488,16 @@ mod tests {
         assert!(group("b:x: 11:svc\n").is_none());
         assert!(group("f:x:15:svc:junk\n").is_none());
         assert!(group("d:x:13:svc \n").is_none());
+        for odd in ["e:x:14:a, svc\n", "e:x:14:\tsvc\n", "e:x:14:a\0,svc\n", "e:x:14:svc\0\n"] {
+            assert!(group(odd).is_none(), "{odd:?}");
+        }
+        assert!(passwd("svc:x:1:1:\0:/:/bin/sh\n").is_none());
     }
 
     #[test]
     fn members_are_whole_names() {
         let etc = Etc {
+            silent: Cell::new(false),
             sources: Some(Sources::default()),
             passwd: OnceCell::new(),
             group: OnceCell::from(group("a:x:1:ecuser,other\nb:x:2:ecuser2\nc:x:3:\nd:x:4:x,ecuser\n")),

@@ -17,7 +17,9 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Access, Mode, OFlags, access};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, pidfd_open, waitid, waitpid,
+};
 use stepdown_security::errno;
 
 use crate::sys::{self, now};
@@ -25,11 +27,34 @@ use crate::sys::{self, now};
 /// How long the name service may take to answer, in seconds.
 pub(crate) const TIME_LIMIT: i64 = 10;
 
+/// Why there is no answer, in words.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// None came within [`TIME_LIMIT`].
+    Late(String),
+    /// No getent, or a failure of its own.
+    Otherwise(String),
+}
+
+impl Failed {
+    pub(crate) fn reason(self) -> String {
+        match self {
+            Failed::Late(reason) | Failed::Otherwise(reason) => reason,
+        }
+    }
+}
+
+impl From<String> for Failed {
+    fn from(reason: String) -> Failed {
+        Failed::Otherwise(reason)
+    }
+}
+
 /// What `getent DATABASE KEY` prints; `Ok(None)` where no source has the key.
 ///
 /// # Errors
-/// In words: no getent, no answer within [`TIME_LIMIT`], or a failure of its own.
-pub(crate) fn ask(database: &str, key: &str) -> Result<Option<String>, String> {
+/// See [`Failed`].
+pub(crate) fn ask(database: &str, key: &str) -> Result<Option<String>, Failed> {
     // A parent that ignores SIGCHLD would have the kernel throw the status away, and one with a handler may fetch it first.
     let signal = sys::hold_child_signal();
     let answer = ask_child(database, key);
@@ -44,10 +69,11 @@ enum Failure {
     System(Errno),
 }
 
-fn ask_child(database: &str, key: &str) -> Result<Option<String>, String> {
+fn ask_child(database: &str, key: &str) -> Result<Option<String>, Failed> {
     let Some(program) = PROGRAMS.into_iter().find(|path| access(*path, Access::EXISTS).is_ok()) else {
         return Err("it needs getent(1) to be asked, which is not installed (/usr/bin/getent, /bin/getent)"
-            .to_owned());
+            .to_owned()
+            .into());
     };
     let name = program.to_string_lossy();
     let system = |error: Errno| format!("{name}: {}", errno::Errno(error.raw_os_error()));
@@ -69,24 +95,26 @@ fn ask_child(database: &str, key: &str) -> Result<Option<String>, String> {
         match waitpid(Some(child), WaitOptions::empty()) {
             Ok(Some((_, status))) => break status,
             Ok(None) | Err(Errno::INTR) => {}
-            Err(error) => return Err(system(error)),
+            Err(error) => return Err(system(error).into()),
         }
     };
     let answer = answer.map_err(|failure| match failure {
-        Failure::Late => format!("`{name} {database} {key}` did not answer within {TIME_LIMIT} seconds"),
-        Failure::TooLong => format!("{name}: the answer is too long"),
-        Failure::System(error) => system(error),
+        Failure::Late => {
+            Failed::Late(format!("`{name} {database} {key}` did not answer within {TIME_LIMIT} seconds"))
+        }
+        Failure::TooLong => format!("{name}: the answer is too long").into(),
+        Failure::System(error) => system(error).into(),
     })?;
     match (status.exit_status(), status.terminating_signal()) {
         (Some(0), _) => {
-            String::from_utf8(answer).map(Some).map_err(|_| format!("{name}: the answer is not UTF-8"))
+            String::from_utf8(answer).map(Some).map_err(|_| format!("{name}: the answer is not UTF-8").into())
         }
         // getent(1): one or more keys could not be found.
         (Some(2), _) => Ok(None),
-        (Some(status), _) => Err(format!("`{name} {database} {key}` ended with exit status {status}")),
+        (Some(status), _) => Err(format!("`{name} {database} {key}` ended with exit status {status}").into()),
         (None, signal) => {
             let signal = signal.map_or_else(|| "unknown".to_owned(), |signal| format!("{signal}"));
-            Err(format!("`{name} {database} {key}` ended with signal {signal}"))
+            Err(format!("`{name} {database} {key}` ended with signal {signal}").into())
         }
     }
 }
@@ -110,9 +138,19 @@ fn read_answer(child: Pid, output: &OwnedFd) -> Result<Vec<u8>, Failure> {
             _ => return Err(Failure::TooLong),
         }
     }
-    // The output may end before the process does.
-    if let Ok(process) = pidfd_open(child, PidfdFlags::empty()) {
-        wait_for(&process, deadline)?;
+    // The output may end before the process does. Where there is no descriptor for a process (Linux 5.3), or none is to be had,
+    // it is looked at now and then.
+    match pidfd_open(child, PidfdFlags::empty()) {
+        Ok(process) => wait_for(&process, deadline)?,
+        Err(_) => {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            while let Ok(None) | Err(Errno::INTR) = waitid(WaitId::Pid(child), options) {
+                if now() >= deadline {
+                    return Err(Failure::Late);
+                }
+                let _ = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 5_000_000 }));
+            }
+        }
     }
     Ok(answer)
 }

@@ -6,15 +6,24 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, fstat};
+use rustix::io::Errno;
 
 /// What one file of the system may have, in bytes.
 const LIMIT: u64 = 64 << 20;
 
-/// Reads a file of the system, such as `/etc/passwd`, whole. What is not UTF-8 in it is replaced.
+/// Reads a file of the system, such as `/etc/passwd`, whole or not at all. What is not UTF-8 in it is replaced.
 pub(crate) fn text(path: &CStr) -> rustix::io::Result<String> {
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let bytes = to_end(&file, 2048, None, LIMIT)?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    let bytes = to_end(&file, 2048, None, LIMIT + 1)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(Errno::FBIG);
+    }
+    // A FIFO that nobody writes to has ended as well.
+    if bytes.is_empty() && !FileType::from_raw_mode(fstat(&file)?.st_mode).is_file() {
+        return Err(Errno::INVAL);
+    }
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
@@ -42,10 +51,38 @@ pub(crate) fn to_end(
                     break;
                 }
             }
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             Err(error) => return Err(error),
         }
     }
     bytes.truncate(length);
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStrExt;
+
+    fn of(path: &std::path::Path) -> rustix::io::Result<String> {
+        text(&alloc::ffi::CString::new(path.as_os_str().as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_file_is_read_whole_or_not_at_all() {
+        let place = std::env::temp_dir().join(std::format!("stepdown-read-{}", std::process::id()));
+        std::fs::create_dir(&place).unwrap();
+        let (large, fifo, empty) = (place.join("large"), place.join("fifo"), place.join("empty"));
+        let file = std::fs::File::create(&large).unwrap();
+        file.set_len(LIMIT).unwrap();
+        assert_eq!(of(&large).map(|text| text.len() as u64), Ok(LIMIT));
+        file.set_len(LIMIT + 1).unwrap();
+        assert_eq!(of(&large), Err(Errno::FBIG));
+        // Nobody writes to it, and nobody is waited for.
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        assert_eq!(of(&fifo), Err(Errno::INVAL));
+        std::fs::File::create(&empty).unwrap();
+        assert_eq!(of(&empty).as_deref(), Ok(""));
+        std::fs::remove_dir_all(place).unwrap();
+    }
 }
