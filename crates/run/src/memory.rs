@@ -13,8 +13,12 @@ use core::ptr::{self, NonNull};
 use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags, madvise, mmap_anonymous, mremap, munmap};
 
 #[cfg_attr(not(test), global_allocator)]
-pub(crate) static MEMORY: Memory =
-    Memory { next: Cell::new(0), end: Cell::new(0), first: UnsafeCell::new([0; FIRST]) };
+pub(crate) static MEMORY: Memory = Memory {
+    next: Cell::new(0),
+    end: Cell::new(0),
+    exhausted: Cell::new(false),
+    first: UnsafeCell::new([0; FIRST]),
+};
 
 /// Has the kernel provide at once what a launch is going to touch: page by page, each would be an interruption of a microsecond
 /// or two. It is a request and no more; Linux 5.14 was the first to know it.
@@ -25,6 +29,11 @@ pub(crate) fn provide(stack: *const usize) {
         // SAFETY: pages of this program's own room, and of its stack below what is in use; none is changed.
         let _ = unsafe { madvise(start as *mut c_void, length, Advice::LinuxPopulateWrite) };
     }
+}
+
+/// Whether the kernel has refused a piece.
+pub(crate) fn is_exhausted() -> bool {
+    MEMORY.exhausted.get()
 }
 
 const PAGE: usize = 4096;
@@ -51,6 +60,7 @@ pub(crate) struct Memory {
     /// The first free address, and the end of the room; 0 before the first piece.
     next: Cell<usize>,
     end: Cell<usize>,
+    exhausted: Cell<bool>,
     first: UnsafeCell<[u8; FIRST]>,
 }
 
@@ -114,8 +124,9 @@ unsafe impl GlobalAlloc for Memory {
     unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         if layout.size() >= LARGE && size >= LARGE {
             // SAFETY: it was mapped by itself, with this size; whoever has it uses what comes back instead.
-            return unsafe { mremap(piece.cast(), layout.size(), size, MremapFlags::MAYMOVE) }
-                .map_or(ptr::null_mut(), |moved| moved.cast());
+            let moved = unsafe { mremap(piece.cast(), layout.size(), size, MremapFlags::MAYMOVE) };
+            MEMORY.exhausted.set(moved.is_err());
+            return moved.map_or(ptr::null_mut(), |moved| moved.cast());
         }
         let fits = || piece as usize + size <= self.end.get();
         if layout.size() < LARGE && size < LARGE && self.is_last(piece, layout.size()) && fits() {
@@ -139,5 +150,6 @@ fn map(size: usize) -> Option<*mut u8> {
     let piece = unsafe {
         mmap_anonymous(ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
     };
+    MEMORY.exhausted.set(piece.is_err());
     NonNull::new(piece.ok()?.cast()).map(NonNull::as_ptr)
 }

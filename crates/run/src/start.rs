@@ -11,6 +11,8 @@ use core::panic::PanicInfo;
 use stepdown::Environment;
 use stepdown_launcher::{REFUSED, output};
 
+use crate::memory;
+
 #[cfg(target_arch = "x86_64")]
 core::arch::global_asm!(
     ".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "and rsp, -16", "call {enter}", "ud2",
@@ -32,7 +34,7 @@ core::arch::global_asm!(
 
 /// Rust begins here. `stack` is where the kernel has put what this process was started with.
 unsafe extern "C" fn enter(stack: *const usize) -> ! {
-    crate::memory::provide(stack);
+    memory::provide(stack);
     // SAFETY: the kernel has laid the stack so, and nothing has been changed since; what is on it stays as long as the process.
     let (words, entries, secure) = unsafe {
         let count = *stack;
@@ -90,9 +92,11 @@ unsafe fn is_secure(mut entry: *const usize) -> bool {
 /// file, for the text of every possible one; `stepdown run` is the same code, and says it.
 #[panic_handler]
 fn panic(_info: &PanicInfo<'_>) -> ! {
-    output::error(
-        "stepdown: error: a mistake in stepdown-run itself; no program was started\n  hint: `stepdown run` is the same code, and says where\n",
-    );
+    output::error(if memory::is_exhausted() {
+        "stepdown: error: there is no more memory to be had; no program was started\n"
+    } else {
+        "stepdown: error: a mistake in stepdown-run itself; no program was started\n  hint: `stepdown run` is the same code, and says where\n"
+    });
     exit(REFUSED)
 }
 
