@@ -17,6 +17,7 @@ use stepdown_security::resolve::{Account, Answers, Questions};
 
 use crate::etc::{self, Etc, Passwd};
 use crate::getent;
+use crate::nsswitch;
 
 /// Answers all questions. A failure of the name service is an answer too, in words.
 #[must_use]
@@ -144,7 +145,7 @@ fn ask(etc: &Etc, database: &str, key: &str) -> Result<Option<String>, String> {
     etc.silent.set(matches!(answer, Err(getent::Failed::Late(_))));
     answer.map_err(|failed| {
         let reason = failed.reason();
-        match etc::asked([database, "group"]) {
+        match nsswitch::asked([database, "group"]) {
             Some(line) => format!("{reason}; /etc/nsswitch.conf has `{line}`"),
             None => reason,
         }

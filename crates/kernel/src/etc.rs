@@ -1,5 +1,5 @@
-//! Reads `/etc/nsswitch.conf`, `/etc/passwd` and `/etc/group` as the name service's own source `files` does,
-//! nsswitch.conf(5), passwd(5), group(5).
+//! Reads `/etc/passwd` and `/etc/group` as the name service's own source `files` does,
+//! passwd(5), group(5), where nsswitch.conf(5) says that it is asked.
 //!
 //! This answers only where the answer is certainly the one the name service would give: the source `files` stands first
 //! and has the entry, or stands alone. Everything else (other sources, actions in brackets, a caching daemon) is
@@ -15,11 +15,12 @@ use core::cell::{Cell, OnceCell};
 use core::ffi::CStr;
 use core::ops::Range;
 
-use rustix::fs::{Access, Dir, Mode, OFlags, access};
+use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
+use crate::nsswitch::{Line, Sources};
 use crate::read;
-use crate::scan::{before, lines};
+use crate::scan::before;
 
 /// An entry of passwd(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,26 +38,6 @@ pub(crate) struct Etc {
     group: OnceCell<Option<Table<4>>>,
     /// Whether the name service was asked and did not answer in time.
     pub(crate) silent: Cell<bool>,
-}
-
-/// What nsswitch.conf(5) says of each database.
-#[derive(Default)]
-struct Sources {
-    passwd: Line,
-    group: Line,
-    initgroups: Line,
-}
-
-/// The line of a database.
-#[derive(Default)]
-enum Line {
-    /// There is none, or no file: nsswitch.conf(5) has it that it is `files` then.
-    #[default]
-    Absent,
-    /// Its sources, in order.
-    Sources(Vec<String>),
-    /// More than their order counts.
-    Unsure,
 }
 
 /// A file of entries, and where the fields of each are in it.
@@ -162,16 +143,6 @@ pub(crate) fn group_of(line: &str) -> Option<u32> {
     id_of(line.split(':').nth(ID)?.as_bytes())
 }
 
-/// The line of nsswitch.conf(5) for one of these databases, the first that has one, for a message.
-pub(crate) fn asked(databases: [&str; 2]) -> Option<String> {
-    let text = read::text(c"/etc/nsswitch.conf").ok()?;
-    let of = |database: &str| {
-        let is_of = |line: &&str| line.strip_prefix(database).is_some_and(|rest| rest.starts_with(':'));
-        lines(&text).find(is_of).map(str::to_owned)
-    };
-    of(databases[0]).or_else(|| of(databases[1]))
-}
-
 /// The fields of passwd(5) and group(5) that are read.
 const NAME: usize = 0;
 const ID: usize = 2;
@@ -269,59 +240,6 @@ impl Table<7> {
     }
 }
 
-impl Sources {
-    fn of(text: &str) -> Sources {
-        let mut sources = Sources::default();
-        // What the C library ends a line at, or a word, and nobody writes.
-        if text.bytes().any(|byte| matches!(byte, 0 | 0x0b)) {
-            return Sources { passwd: Line::Unsure, group: Line::Unsure, initgroups: Line::Unsure };
-        }
-        for line in lines(text) {
-            // What a comment leaves.
-            let line = line[..before(line.as_bytes(), b'#', b'#')].trim_ascii_start();
-            let is_end = |byte: u8| byte == b':' || byte.is_ascii_whitespace();
-            let (database, rest) = line.split_at(line.bytes().position(is_end).unwrap_or(line.len()));
-            let entry = match database {
-                "passwd" => &mut sources.passwd,
-                "group" => &mut sources.group,
-                "initgroups" => &mut sources.initgroups,
-                _ => continue,
-            };
-            // Several lines, of which the C library has not always taken the same; actions; or no colon, or several, which it takes
-            // for one.
-            *entry = match rest.trim_ascii_start().as_bytes() {
-                [b':', words @ ..]
-                    if matches!(entry, Line::Absent)
-                        && !words.iter().any(|byte| matches!(byte, b'[' | b':')) =>
-                {
-                    let words = rest.split(':').next_back().unwrap_or_default();
-                    Line::Sources(words.split_ascii_whitespace().map(str::to_owned).collect())
-                }
-                _ => Line::Unsure,
-            };
-        }
-        sources
-    }
-
-    /// Whether no other source than `files` can add a membership to a group list. `systemd` can only where
-    /// somebody provides user records, nss-systemd(8).
-    fn memberships_in_files(&self) -> bool {
-        let line = if matches!(self.initgroups, Line::Absent) { &self.group } else { &self.initgroups };
-        match line {
-            Line::Absent => true,
-            Line::Sources(sources) => {
-                sources.first().is_some_and(|source| source == "files")
-                    && sources.iter().all(|source| match source.as_str() {
-                        "files" => true,
-                        "systemd" => !memberships_provided(),
-                        _ => false,
-                    })
-            }
-            Line::Unsure => false,
-        }
-    }
-}
-
 /// An answer of the source `files`, where that is the answer of the name service: it is asked first and has one, or it is asked
 /// alone; and every line of its file is one that nobody reads in another way.
 fn certain<T, const FIELDS: usize>(
@@ -370,29 +288,6 @@ pub(crate) fn id_of(text: &[u8]) -> Option<u32> {
         value = value.checked_mul(10)?.checked_add(digit.into())?;
     }
     (value != u32::MAX).then_some(value)
-}
-
-/// Whether anything provides memberships to nss-systemd(8): sockets of services, or records dropped in. The service
-/// manager's own socket is always there and has none: the users it makes for `DynamicUser=` are in no group but
-/// their own, systemd-userdbd.service(8).
-fn memberships_provided() -> bool {
-    [
-        c"/run/systemd/userdb",
-        c"/etc/userdb",
-        c"/run/userdb",
-        c"/run/host/userdb",
-        c"/usr/local/lib/userdb",
-        c"/usr/lib/userdb",
-    ]
-    .iter()
-    .filter_map(|directory| {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::open(*directory, flags, Mode::empty()).and_then(Dir::new).ok()
-    })
-    .any(|entries| {
-        let of_services = |name: &[u8]| !matches!(name, b"." | b".." | b"io.systemd.DynamicUser");
-        entries.flatten().any(|entry| of_services(entry.file_name().to_bytes()))
-    })
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub mod exec;
 pub mod files;
 mod getent;
 pub mod host;
+mod nsswitch;
 pub mod observe;
 pub mod perform;
 pub mod program;
