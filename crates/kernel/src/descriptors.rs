@@ -13,6 +13,7 @@ use stepdown_security::credentials;
 use stepdown_security::errno::Errno;
 use stepdown_security::situation::PassedDescriptor;
 
+use crate::error::number_of;
 use crate::{Error, sys};
 
 /// Opens `/dev/null` for each of the descriptors 0, 1 and 2 that is closed, as the C library does for set-id programs:
@@ -24,8 +25,7 @@ pub fn fill_standard() -> Result<(), Errno> {
     for number in 0..=2 {
         if sys::is_close_on_exec(number).is_err() {
             // The lowest free number is taken, which is this one. It is not closed by execve(2).
-            let file = rustix::fs::open(c"/dev/null", OFlags::RDWR, Mode::empty())
-                .map_err(|error| Errno(error.raw_os_error()))?;
+            let file = rustix::fs::open(c"/dev/null", OFlags::RDWR, Mode::empty()).map_err(number_of)?;
             core::mem::forget(file);
         }
     }
@@ -158,10 +158,10 @@ fn mark(first: u32, last: u32) -> Result<(), Errno> {
         Ok(()) => Ok(()),
         // CLOSE_RANGE_CLOEXEC came with Linux 5.11; before, one by one.
         Err(Errno(libc::ENOSYS | libc::EINVAL)) => {
-            let fail = |error: rustix::io::Errno| Errno(error.raw_os_error());
-            let directory = rustix::fs::open(c"/proc/self/fd", DIRECTORY, Mode::empty()).map_err(fail)?;
+            let directory =
+                rustix::fs::open(c"/proc/self/fd", DIRECTORY, Mode::empty()).map_err(number_of)?;
             let own = directory.as_raw_fd();
-            for number in numbers(&directory).map_err(fail)? {
+            for number in numbers(&directory).map_err(number_of)? {
                 if number != own && number.unsigned_abs() >= first && number.unsigned_abs() <= last {
                     sys::set_close_on_exec(number, true)?;
                 }

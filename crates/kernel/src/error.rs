@@ -50,8 +50,13 @@ impl From<Errno> for Error {
 
 impl From<rustix::io::Errno> for Error {
     fn from(errno: rustix::io::Errno) -> Error {
-        Error::Errno(Errno(errno.raw_os_error()))
+        Error::Errno(number_of(errno))
     }
+}
+
+/// The number of an error of a bare call.
+pub(crate) fn number_of(error: rustix::io::Errno) -> Errno {
+    Errno(error.raw_os_error())
 }
 
 impl From<&'static str> for Error {

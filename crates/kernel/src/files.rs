@@ -11,6 +11,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Access, AtFlags, Dir, Mode, OFlags, Stat, accessat, fstat, openat, stat};
 use stepdown_security::errno::Errno;
 
+use crate::error::number_of;
 use crate::{read, trust};
 
 /// What a path turned out to be.
@@ -153,6 +154,6 @@ fn trusted(path: &[u8], status: &Stat, directory: bool) -> Result<(), ReadError>
 fn system(what: &'static str, error: rustix::io::Errno) -> ReadError {
     match error {
         rustix::io::Errno::NOENT => ReadError::NotFound,
-        error => ReadError::System(what, Errno(error.raw_os_error())),
+        error => ReadError::System(what, number_of(error)),
     }
 }

@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, readlink, readlinkat};
 use stepdown_security::credentials::{Directory, Facts, Features, IdMap};
 use stepdown_security::errno::Errno;
 
+use crate::error::number_of;
 use crate::observe::{Witness, directory_at};
 use crate::{Error, read};
 
@@ -74,8 +75,7 @@ pub(crate) fn is_overflow_id(uid: u32) -> bool {
 /// What open(2) answered: ENOENT, ENOTDIR, EACCES and so on.
 pub fn open_directory(path: &str) -> Result<(OwnedFd, Directory), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let fd =
-        openat(rustix::fs::CWD, path, flags, Mode::empty()).map_err(|error| Errno(error.raw_os_error()))?;
+    let fd = openat(rustix::fs::CWD, path, flags, Mode::empty()).map_err(number_of)?;
     let directory = directory_at(&fd, c"", AtFlags::EMPTY_PATH)?;
     Ok((fd, directory))
 }

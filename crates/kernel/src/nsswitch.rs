@@ -53,12 +53,9 @@ impl Sources {
             };
             // Several lines, of which the C library has not always taken the same; actions; or no colon, or several, which it takes
             // for one.
-            *entry = match rest.trim_ascii_start().as_bytes() {
-                [b':', words @ ..]
-                    if matches!(entry, Line::Absent)
-                        && !words.iter().any(|byte| matches!(byte, b'[' | b':')) =>
-                {
-                    let words = rest.split(':').next_back().unwrap_or_default();
+            let plain = |words: &str| !words.bytes().any(|byte| matches!(byte, b'[' | b':'));
+            *entry = match rest.trim_ascii_start().strip_prefix(':') {
+                Some(words) if matches!(entry, Line::Absent) && plain(words) => {
                     Line::Sources(words.split_ascii_whitespace().map(str::to_owned).collect())
                 }
                 _ => Line::Unsure,

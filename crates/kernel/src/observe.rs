@@ -17,6 +17,7 @@ use stepdown_security::capability::CapSet;
 use stepdown_security::credentials::{Credentials, Directory, Ids, Securebits, sorted};
 use stepdown_security::errno::Errno;
 
+use crate::error::number_of;
 use crate::scan::{before, lines};
 use crate::{Error, sys};
 
@@ -386,8 +387,7 @@ pub(crate) fn directory(path: &CStr) -> Result<Directory, Errno> {
 
 /// Which directory a path is, below an opened one; with an empty path, which directory that one is.
 pub(crate) fn directory_at(base: impl AsFd, path: &CStr, flags: AtFlags) -> Result<Directory, Errno> {
-    let status = statx(base, path, flags, StatxFlags::INO | StatxFlags::MNT_ID)
-        .map_err(|error| Errno(error.raw_os_error()))?;
+    let status = statx(base, path, flags, StatxFlags::INO | StatxFlags::MNT_ID).map_err(number_of)?;
     let known = StatxFlags::from_bits_retain(status.stx_mask).contains(StatxFlags::MNT_ID);
     Ok(Directory {
         device: makedev(status.stx_dev_major, status.stx_dev_minor),

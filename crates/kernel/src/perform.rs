@@ -15,6 +15,7 @@ use stepdown_security::step::Step;
 use stepdown_security::text::CapState;
 use stepdown_security::ways::Way;
 
+use crate::error::number_of;
 use crate::sys;
 
 /// Takes one step. `root` is the directory of `Chroot`, opened before.
@@ -68,7 +69,7 @@ pub(crate) fn take(step: &Step, root: Option<BorrowedFd<'_>>, groups: &[Gid]) ->
         }
         Step::SetNoNewPrivs => thread::set_no_new_privs(true),
     };
-    result.map_err(|error| Errno(error.raw_os_error()))
+    result.map_err(number_of)
 }
 
 /// Tries a way back to privilege. It is meant to fail; where it succeeds the process has more than it should.
@@ -89,7 +90,7 @@ pub(crate) fn try_way(way: &Way, groups: &[Gid]) -> Result<(), Errno> {
         Way::ChrootAgain => chroot(c"."),
         Way::LeaveRoot(number) => return sys::fchdir(*number),
     };
-    result.map_err(|error| Errno(error.raw_os_error()))
+    result.map_err(number_of)
 }
 
 /// Makes root and working directory this process's own: a process that shares them (`CLONE_FS` of clone(2)) could change

@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, Stat, fchmod, flock, fstat, ftrun
 use stepdown_security::errno::Errno;
 
 use crate::errno_of;
+use crate::error::number_of;
 use crate::parent::{Parent, ParentError};
 use crate::trust::Untrusted;
 
@@ -45,9 +46,8 @@ impl Pidfile {
     /// See [`PidfileError`]. No link is followed at the end of the path, none of another user's before it if this process has
     /// privileges, and nothing is written to a file that has another owner or another name.
     pub fn lock(path: &Path, user: Option<u32>) -> Result<Pidfile, PidfileError> {
-        let said = |call: &'static str| {
-            move |error: rustix::io::Errno| PidfileError::System(call, Errno(error.raw_os_error()))
-        };
+        let said =
+            |call: &'static str| move |error: rustix::io::Errno| PidfileError::System(call, number_of(error));
         let parent = Parent::make(path, None, user)?;
         // Whoever ends removes its file, perhaps between our opening it and locking it: then it is another by now.
         for _ in 0..100 {

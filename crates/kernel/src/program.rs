@@ -18,6 +18,8 @@ use rustix::fs::{
 use stepdown_security::errno::Errno;
 use stepdown_security::execve::{Attribute, FileCapabilities, ProgramFile};
 
+use crate::error::number_of;
+
 /// A program that was found.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -110,22 +112,21 @@ fn inspect(
     shown: &str,
     root: Option<BorrowedFd<'_>>,
 ) -> Result<(ProgramFile, Option<Vec<u8>>), Errno> {
-    let fail = |error: rustix::io::Errno| Errno(error.raw_os_error());
     // Opened as a path first: opening a device or a FIFO to read could have effects.
-    let file = open(path, root, OFlags::PATH | OFlags::CLOEXEC).map_err(fail)?;
-    let stat = fstat(&file).map_err(fail)?;
+    let file = open(path, root, OFlags::PATH | OFlags::CLOEXEC).map_err(number_of)?;
+    let stat = fstat(&file).map_err(number_of)?;
     // execve(2): EACCES for anything but a regular file, and for one that nobody may execute.
     if stat.st_mode & libc::S_IFMT != libc::S_IFREG || stat.st_mode & 0o111 == 0 {
         return Err(Errno::ACCES);
     }
-    let nosuid = fstatvfs(&file).map_err(fail)?.f_flag.contains(StatVfsMountFlags::NOSUID);
+    let nosuid = fstatvfs(&file).map_err(number_of)?.f_flag.contains(StatVfsMountFlags::NOSUID);
     let readable = read_again(path, root, &stat)?;
     let capabilities = match &readable {
         Some(again) => file_capabilities(again.as_fd()),
         // Attributes of `security` need no right to read the file, but a descriptor that could read it.
         None => path_capabilities(&file, path, root.is_none()),
     }
-    .map_err(fail)?;
+    .map_err(number_of)?;
     let script = match readable {
         Some(again) => interpreter(&again)?,
         // Who may execute a file but not read it can't run it as a script: the interpreter would have to read it.
@@ -157,9 +158,9 @@ fn read_again(path: &CString, root: Option<BorrowedFd<'_>>, first: &Stat) -> Res
     let again = match open(path, root, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC) {
         Ok(again) => again,
         Err(rustix::io::Errno::ACCESS) => return Ok(None),
-        Err(error) => return Err(Errno(error.raw_os_error())),
+        Err(error) => return Err(number_of(error)),
     };
-    let now = fstat(&again).map_err(|error| Errno(error.raw_os_error()))?;
+    let now = fstat(&again).map_err(number_of)?;
     if (now.st_dev, now.st_ino) == (first.st_dev, first.st_ino) { Ok(Some(again)) } else { Err(Errno::AGAIN) }
 }
 
@@ -218,7 +219,7 @@ fn interpreter(file: &OwnedFd) -> Result<Option<Vec<u8>>, Errno> {
             Ok(0) => break,
             Ok(count) => length += count,
             Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(Errno(error.raw_os_error())),
+            Err(error) => return Err(number_of(error)),
         }
     }
     let head = &head[..length];

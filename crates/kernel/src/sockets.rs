@@ -17,6 +17,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::net::{accept_with, bind as bind_socket, getsockname, listen, socket_with};
 use stepdown_security::errno::Errno;
 
+use crate::error::number_of;
 use crate::sys;
 
 mod file_of;
@@ -336,7 +337,7 @@ const GONE: [rustix::io::Errno; 10] = [
 ];
 
 fn called(call: &'static str) -> impl Fn(rustix::io::Errno) -> BindError {
-    move |error| BindError::System(call, Errno(error.raw_os_error()))
+    move |error| BindError::System(call, number_of(error))
 }
 
 fn new(family: AddressFamily, options: &Options) -> Result<OwnedFd, BindError> {

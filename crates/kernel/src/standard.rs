@@ -5,6 +5,7 @@
 use rustix::fd::BorrowedFd;
 use stepdown_security::errno::Errno;
 
+use crate::error::number_of;
 use crate::sys;
 
 /// Standard output.
@@ -29,7 +30,7 @@ pub fn write(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
             Ok(0) => return Err(Errno(libc::EIO)),
             Ok(count) => bytes = &bytes[count..],
             Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(Errno(error.raw_os_error())),
+            Err(error) => return Err(number_of(error)),
         }
     }
     Ok(())

@@ -21,6 +21,7 @@ use stepdown_security::credentials::sorted;
 use stepdown_security::errno::Errno;
 
 use crate::Error;
+use crate::error::number_of;
 
 #[cfg(feature = "std")]
 mod host;
@@ -92,7 +93,7 @@ pub(crate) fn set_close_on_exec(number: c_int, set: bool) -> Result<(), Errno> {
 
 /// fstat(2) by number: whether the descriptor is a directory, and whether it is a character device.
 pub(crate) fn descriptor_kind(number: c_int) -> Result<FileType, Errno> {
-    let status = rustix::fs::fstat(borrowed(number)?).map_err(errno)?;
+    let status = rustix::fs::fstat(borrowed(number)?).map_err(number_of)?;
     Ok(FileType::from_raw_mode(status.st_mode))
 }
 
@@ -195,7 +196,7 @@ pub(crate) fn filesystem_ids() -> (u32, u32) {
 /// getgroups(2), sorted.
 #[cfg(feature = "std")]
 pub(crate) fn groups() -> Result<Vec<u32>, Errno> {
-    let groups = rustix::process::getgroups().map_err(errno)?;
+    let groups = rustix::process::getgroups().map_err(number_of)?;
     Ok(sorted(groups.into_iter().map(rustix::process::Gid::as_raw).collect()))
 }
 
@@ -374,8 +375,4 @@ fn borrowed(number: c_int) -> Result<BorrowedFd<'static>, Errno> {
     }
     // SAFETY: it is given to one call that looks at it; a number that is not open is EBADF there.
     Ok(unsafe { BorrowedFd::borrow_raw(number) })
-}
-
-fn errno(error: rustix::io::Errno) -> Errno {
-    Errno(error.raw_os_error())
 }

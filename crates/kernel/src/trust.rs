@@ -12,6 +12,7 @@ use core::fmt;
 use rustix::fs::{Stat, lstat, readlink};
 use stepdown_security::errno::Errno;
 
+use crate::error::number_of;
 use crate::host;
 use crate::scan::before;
 
@@ -58,18 +59,17 @@ impl End {
 
 /// As [`way`], with the path that it came to.
 pub(crate) fn walk(path: &[u8]) -> Result<Result<End, Untrusted>, Errno> {
-    let fail = |error: rustix::io::Errno| Errno(error.raw_os_error());
     let untrusted = |what: &[u8], how| Untrusted { what: String::from_utf8_lossy(what).into_owned(), how };
     // What is left of the way; its names are taken off the front.
     let mut left = Vec::new();
     if !path.starts_with(b"/") {
-        left = rustix::process::getcwd(left).map_err(fail)?.into_bytes();
+        left = rustix::process::getcwd(left).map_err(number_of)?.into_bytes();
         left.push(b'/');
     }
     left.extend_from_slice(path);
     let mut at = 0;
     let mut here = Vec::from(b"/");
-    let mut status = lstat(c"/").map_err(fail)?;
+    let mut status = lstat(c"/").map_err(number_of)?;
     let mut links = 0;
     while at < left.len() {
         let length = before(&left[at..], b'/', b'/');
@@ -90,7 +90,7 @@ pub(crate) fn walk(path: &[u8]) -> Result<Result<End, Untrusted>, Errno> {
             }
             here.extend_from_slice(part);
         }
-        status = lstat(&here[..]).map_err(fail)?;
+        status = lstat(&here[..]).map_err(number_of)?;
         if status.st_mode & libc::S_IFMT != libc::S_IFLNK {
             continue;
         }
@@ -102,9 +102,9 @@ pub(crate) fn walk(path: &[u8]) -> Result<Result<End, Untrusted>, Errno> {
         if links > 40 {
             return Err(Errno(libc::ELOOP));
         }
-        let mut target = readlink(&here[..], Vec::new()).map_err(fail)?.into_bytes();
+        let mut target = readlink(&here[..], Vec::new()).map_err(number_of)?.into_bytes();
         here.truncate(if target.starts_with(b"/") { 1 } else { above });
-        status = lstat(&here[..]).map_err(fail)?;
+        status = lstat(&here[..]).map_err(number_of)?;
         target.push(b'/');
         target.extend_from_slice(left.get(at..).unwrap_or_default());
         (left, at) = (target, 0);

@@ -14,6 +14,7 @@ use stepdown_security::errno::Errno;
 use stepdown_security::plan::Plan;
 use stepdown_security::step::Step;
 
+use crate::error::number_of;
 use crate::sys::threads::Meeting;
 use crate::{perform, sys};
 
@@ -200,7 +201,7 @@ impl Pass {
         match thread::capabilities_secure_bits() {
             Ok(bits) if bits.bits() == self.end.securebits.0 => Ok(()),
             Ok(_) => Err((SECUREBITS, Errno(0))),
-            Err(error) => Err((SECUREBITS, Errno(error.raw_os_error()))),
+            Err(error) => Err((SECUREBITS, number_of(error))),
         }
     }
 

@@ -12,6 +12,8 @@ use rustix::fs::{Mode, OFlags, RawDir, SeekFrom, openat, seek};
 use stepdown_security::credentials::{Credentials, Ids};
 use stepdown_security::errno::Errno;
 
+use crate::error::number_of;
+
 /// The directory of the threads, opened.
 pub(super) struct Tasks {
     directory: OwnedFd,
@@ -55,7 +57,7 @@ impl fmt::Display for Thread {
 impl Tasks {
     /// Opens the directory below `process`, which is `/proc/self`, for threads that are at most in so many groups.
     pub(super) fn open(process: BorrowedFd<'_>, groups: usize) -> Result<Tasks, Errno> {
-        let directory = openat(process, c"task", DIRECTORY, Mode::empty()).map_err(errno)?;
+        let directory = openat(process, c"task", DIRECTORY, Mode::empty()).map_err(number_of)?;
         let spare = directory.try_clone().map_err(|error| crate::errno_of(&error))?;
         // No line but that of the groups grows with what it says; eleven characters are a number and a space.
         Ok(Tasks { directory, spare: Some(spare), buffer: vec![0; 8192 + 11 * groups] })
@@ -79,7 +81,7 @@ impl Tasks {
         let file = match file {
             Ok(file) => file,
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::SRCH) => return Ok(None),
-            Err(error) => return Err(errno(error)),
+            Err(error) => return Err(number_of(error)),
         };
         let mut length = 0;
         loop {
@@ -88,7 +90,7 @@ impl Tasks {
                 Ok(count) => length += count,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::SRCH) => return Ok(None),
-                Err(error) => return Err(errno(error)),
+                Err(error) => return Err(number_of(error)),
             }
         }
         // One that does not fit is in more groups than it should be; what is cut off is missing then.
@@ -111,7 +113,7 @@ impl Tasks {
     pub(super) fn open_directory(&self, thread: u32, own: &[i32]) -> Result<Option<i32>, Errno> {
         let mut path = [0; PATH];
         let listing = openat(&self.directory, name(&mut path, thread, "fd"), DIRECTORY, Mode::empty())
-            .map_err(errno)?;
+            .map_err(number_of)?;
         let mut mine = [listing.as_raw_fd(), self.directory.as_raw_fd(), -1];
         mine[2] = self.spare.as_ref().map_or(-1, AsRawFd::as_raw_fd);
         let mut found = None;
@@ -205,11 +207,11 @@ const PATH: usize = 32;
 
 /// The names of an opened directory that are numbers.
 fn numbers(directory: BorrowedFd<'_>, each: &mut dyn FnMut(u32)) -> Result<(), Errno> {
-    seek(directory, SeekFrom::Start(0)).map_err(errno)?;
+    seek(directory, SeekFrom::Start(0)).map_err(number_of)?;
     let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
     let mut entries = RawDir::new(directory, &mut buffer);
     while let Some(entry) = entries.next() {
-        let entry = entry.map_err(errno)?;
+        let entry = entry.map_err(number_of)?;
         if let Some(number) = entry.file_name().to_str().ok().and_then(|name| name.parse().ok()) {
             each(number);
         }
@@ -223,10 +225,6 @@ fn name<'a>(buffer: &'a mut [u8; PATH], thread: u32, what: &str) -> &'a std::ffi
     // Ten digits and the longest of the names fit.
     let _ = write!(rest, "{thread}/{what}");
     std::ffi::CStr::from_bytes_until_nul(buffer).unwrap_or_default()
-}
-
-fn errno(error: rustix::io::Errno) -> Errno {
-    Errno(error.raw_os_error())
 }
 
 #[cfg(test)]
