@@ -49,7 +49,7 @@ pub enum ReadError {
 }
 
 /// The largest file that is read, in bytes.
-pub const SIZE_LIMIT: u64 = 64 << 20;
+pub const SIZE_LIMIT: u64 = read::LIMIT;
 
 /// Who may have written a file for it to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,11 +86,10 @@ pub fn read(path: &[u8], trust: Trust) -> Result<Contents, ReadError> {
     let writable = accessat(rustix::fs::CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok();
     // A file that grows while it is read is bounded all the same.
     let expected = usize::try_from(size).unwrap_or(0);
-    let bytes = read::to_end(&file, expected + 1, Some(expected), SIZE_LIMIT + 1)
-        .map_err(|error| system("read", error))?;
-    if bytes.len() as u64 > SIZE_LIMIT {
-        return Err(ReadError::TooLarge(SIZE_LIMIT));
-    }
+    let bytes = read::to_end(&file, expected + 1, Some(expected)).map_err(|error| match error {
+        rustix::io::Errno::FBIG => ReadError::TooLarge(SIZE_LIMIT),
+        error => system("read", error),
+    })?;
     Ok(Contents::File { identity: (status.st_dev, status.st_ino), bytes, writable })
 }
 

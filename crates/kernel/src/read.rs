@@ -9,17 +9,14 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
 
-/// What one file of the system may have, in bytes.
-const LIMIT: u64 = 64 << 20;
+/// The largest file that is read, in bytes.
+pub(crate) const LIMIT: u64 = 64 << 20;
 
 /// Reads a file of the system, such as `/etc/passwd`, whole or not at all. What is not UTF-8 in it is replaced.
 pub(crate) fn text(path: &CStr) -> rustix::io::Result<String> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = rustix::fs::open(path, flags, Mode::empty())?;
-    let bytes = to_end(&file, 2048, None, LIMIT + 1)?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(Errno::FBIG);
-    }
+    let bytes = to_end(&file, 2048, None)?;
     // A FIFO that nobody writes to has ended as well.
     if bytes.is_empty() && !FileType::from_raw_mode(fstat(&file)?.st_mode).is_file() {
         return Err(Errno::INVAL);
@@ -28,18 +25,13 @@ pub(crate) fn text(path: &CStr) -> rustix::io::Result<String> {
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-/// Reads from the descriptor to its end or `limit`, beginning with room for `room` bytes: fewer calls than the
-/// standard library makes, which counts for a program that reads five small files and is gone. What was found with the size
-/// that was `expected`, and has more room, has ended there.
-pub(crate) fn to_end(
-    file: &OwnedFd,
-    room: usize,
-    expected: Option<usize>,
-    limit: u64,
-) -> rustix::io::Result<Vec<u8>> {
+/// Reads from the descriptor to its end, beginning with room for `room` bytes; more than [`LIMIT`] is EFBIG. Those are fewer
+/// calls than the standard library makes, which counts for a program that reads five small files and is gone. What was found
+/// with the size that was `expected`, and has more room, has ended there.
+pub(crate) fn to_end(file: &OwnedFd, room: usize, expected: Option<usize>) -> rustix::io::Result<Vec<u8>> {
     let mut bytes = vec![0; room.max(512)];
     let mut length = 0;
-    while (length as u64) < limit {
+    while length as u64 <= LIMIT {
         if length == bytes.len() {
             bytes.resize(length * 2, 0);
         }
@@ -54,6 +46,9 @@ pub(crate) fn to_end(
             Err(Errno::INTR) => {}
             Err(error) => return Err(error),
         }
+    }
+    if length as u64 > LIMIT {
+        return Err(Errno::FBIG);
     }
     bytes.truncate(length);
     Ok(bytes)
